@@ -1,0 +1,111 @@
+"""Everything the user has about one clip, as plain read-only data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pose_core.clip import Clip
+from pose_core.errors import ConfigError
+from pose_core.poses import Keypoints2D, Poses3D
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRun:
+    """3D poses of one track from one model, and how they were made.
+
+    Parameters
+    ----------
+    poses : Poses3D
+        T = all frames of the clip, NaN outside the track.
+    meta : Mapping
+        JSON-able provenance: model, weights_sha256, version, settings.
+    """
+
+    poses: Poses3D
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One person through a clip.
+
+    Parameters
+    ----------
+    track_id : int
+        1, 2, 3, ... in the order of `Session.tracks` when found; never reused.
+    name : str
+    keypoints : Keypoints2D
+        T = all frames of the clip; NaN in frames without the person.
+    runs : Mapping of str to ModelRun
+        By model name.
+    swapped_mask : (T,) bool ndarray, optional
+        Frames in which the detector had exchanged left and right and this was undone.
+    """
+
+    track_id: int
+    name: str
+    keypoints: Keypoints2D
+    runs: Mapping[str, ModelRun] = field(default_factory=dict)
+    swapped_mask: np.ndarray | None = None
+
+    @property
+    def present_mask(self) -> np.ndarray:
+        """(T,) bool: frames in which the person was found."""
+        return np.asarray(np.isfinite(self.keypoints.xy[..., 0]).any(axis=1))
+
+    @property
+    def present_frames(self) -> np.ndarray:
+        """Indices of the frames in which the person was found."""
+        return np.flatnonzero(self.present_mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A clip with the people found in it. Only commands of the application make new ones.
+
+    Parameters
+    ----------
+    clip : Clip
+    tracks : tuple of Track
+    focal_px : float, optional
+        Focal length given by the user, pixels; assumed from the picture size when None.
+    body_height_m : float, optional
+        Body height given by the user, metres; None leaves the scale as the model has it.
+    truth : Poses3D, optional
+        Exact 3D of the first person, where known (rendered clips).
+    """
+
+    clip: Clip
+    tracks: tuple[Track, ...] = ()
+    focal_px: float | None = None
+    body_height_m: float | None = None
+    truth: Poses3D | None = None
+
+    def __post_init__(self) -> None:
+        for track in self.tracks:
+            if len(track.keypoints) != self.clip.num_frames:
+                raise ConfigError(
+                    f"Track {track.name!r} has {len(track.keypoints)} frames, "
+                    f"its clip {self.clip.num_frames}."
+                )
+        ids = [track.track_id for track in self.tracks]
+        if len(set(ids)) != len(ids):
+            raise ConfigError("Two tracks of one session share an id.")
+
+    def track(self, track_id: int) -> Track:
+        """The track with this id.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        for track in self.tracks:
+            if track.track_id == track_id:
+                return track
+        raise ConfigError(f"The session has no person {track_id}.")
+
+    def with_tracks(self, tracks: tuple[Track, ...]) -> "Session":
+        """Copy with other tracks."""
+        return replace(self, tracks=tracks)
