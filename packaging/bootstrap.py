@@ -231,7 +231,8 @@ def ensure_environment(extras: "list[str]") -> None:
         say(f"files of {', '.join(others)} are gone: installing them again")
         must([*pip, "--force-reinstall", "--no-deps", *others], "Packages cannot be mended")
     names = ",".join(wanted["extras"])
-    must([*pip, "--editable", f"{ROOT}[{names}]" if names else ROOT], "PoseStage cannot be installed")
+    target = f"{ROOT}[{names}]" if names else ROOT
+    must([*pip, "--editable", target], "PoseStage cannot be installed")
     write_stamp(wanted)
 
 
