@@ -1,0 +1,249 @@
+"""People drawn over the picture, and finding the joint under the cursor.
+
+Side is told by colour and by shape (left: orange circles, right: blue squares, middle: grey
+diamonds), low confidence by hollow joints and dashed bones, a user's own joints by a white frame.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
+
+from app.views.paint import draw_pill
+from app.views.zoom import Zoom
+from pose_core.palette import OUTLINE, SIDE_COLOURS
+from pose_core.poses import SOURCE_USER
+from pose_core.skeleton import H36M_17
+
+LOW_CONFIDENCE = 0.5
+HEAD_TOP = H36M_17.index("head_top")
+BONES = np.array(H36M_17.bones)
+SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
+# Beyond this many device pixels from the widget nothing is drawn: lines of millions of pixels
+# at high zoom cost time and show nothing.
+FAR_PX = 8000.0
+
+_OUTLINE = QColor(*OUTLINE, 215)
+_HOLLOW = QColor(*OUTLINE, 110)
+_WHITE = QColor(255, 255, 255)
+_COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class PersonOverlay:
+    """One person in the shown frame.
+
+    Parameters
+    ----------
+    track_id : int
+    xy : (17, 2) ndarray
+        Joints of the Human3.6M skeleton, pixels of the upright picture; NaN where missing.
+    scores : (17,) ndarray
+        Confidence 0..1.
+    is_selected : bool
+    sources : (17,) ndarray, optional
+        ``SOURCE_`` constants of `pose_core.poses`.
+    """
+
+    track_id: int
+    xy: np.ndarray
+    scores: np.ndarray
+    is_selected: bool
+    sources: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """Sizes of one person's drawing, device pixels."""
+
+    bone: float
+    rim: float
+    joint: float
+    opacity: float
+
+    @classmethod
+    def of(cls, person: PersonOverlay, pixel_ratio: float) -> "Look":
+        if person.is_selected:
+            return cls(3.2 * pixel_ratio, 1.1 * pixel_ratio, 4.6 * pixel_ratio, 1.0)
+        return cls(1.6 * pixel_ratio, 0.8 * pixel_ratio, 2.9 * pixel_ratio, 0.6)
+
+
+def draw_people(
+    painter: QPainter,
+    people: list[PersonOverlay],
+    zoom: Zoom,
+    pixel_ratio: float,
+    hovered: tuple[int, int] | None,
+) -> None:
+    """Draw every person, the selected ones on top.
+
+    Parameters
+    ----------
+    painter : QPainter
+        In device pixels.
+    people : list of PersonOverlay
+    zoom : Zoom
+    pixel_ratio : float
+        Device pixels per logical pixel.
+    hovered : (int, int), optional
+        Track id and joint under the cursor.
+    """
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for person in sorted(people, key=lambda each: each.is_selected):
+        points = zoom.to_device(person.xy)
+        seen = np.isfinite(points).all(axis=1) & (np.abs(points) < FAR_PX * pixel_ratio).all(axis=1)
+        if not seen.any():
+            continue
+        look = Look.of(person, pixel_ratio)
+        painter.setOpacity(look.opacity)
+        _draw_bones(painter, person, points, seen, look)
+        _draw_joints(painter, person, points, seen, look)
+        painter.setOpacity(1.0)
+        if hovered is not None and hovered[0] == person.track_id and seen[hovered[1]]:
+            _draw_hovered(painter, points[hovered[1]], look, pixel_ratio)
+    if len(people) > 1:
+        _draw_numbers(painter, people, zoom, pixel_ratio)
+
+
+def _draw_bones(
+    painter: QPainter, person: PersonOverlay, points: np.ndarray, seen: np.ndarray, look: Look
+) -> None:
+    """Bones in one stroke per side and certainty: first all dark rims, then the colours."""
+    unsure = ~(person.scores >= LOW_CONFIDENCE)
+    groups: dict[tuple[str, bool], list[QLineF]] = {}
+    for parent, child in BONES:
+        if seen[parent] and seen[child]:
+            line = QLineF(*points[parent], *points[child])
+            key = (SIDES[child], bool(unsure[parent] or unsure[child]))
+            groups.setdefault(key, []).append(line)
+    for is_rim in (True, False):
+        for (side, is_unsure), lines in groups.items():
+            width = look.bone + 2 * look.rim if is_rim else look.bone
+            pen = QPen(_OUTLINE if is_rim else _COLOURS[side], width)
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            if is_unsure:
+                pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+                pen.setDashPattern([2.2 * look.bone / width, 1.6 * look.bone / width])
+            painter.setPen(pen)
+            painter.drawLines(lines)
+
+
+def _draw_joints(
+    painter: QPainter, person: PersonOverlay, points: np.ndarray, seen: np.ndarray, look: Look
+) -> None:
+    """Joints in one path per side and certainty."""
+    sure = person.scores >= LOW_CONFIDENCE
+    paths: dict[tuple[str, bool], QPainterPath] = {}
+    frames = QPainterPath()
+    for joint in np.flatnonzero(seen):
+        key = (SIDES[joint], bool(sure[joint]))
+        _add_shape(paths.setdefault(key, QPainterPath()), key[0], points[joint], look.joint)
+        if person.sources is not None and person.sources[joint] == SOURCE_USER:
+            _add_shape(frames, "right", points[joint], look.joint * 1.95)
+    _stroke(painter, frames, _WHITE, look)
+    for (side, is_sure), path in paths.items():
+        if is_sure:
+            painter.setPen(QPen(_OUTLINE, look.rim))
+            painter.setBrush(_COLOURS[side])
+            painter.drawPath(path)
+        else:
+            painter.fillPath(path, QBrush(_HOLLOW))
+            _stroke(painter, path, _COLOURS[side], look)
+
+
+def _stroke(painter: QPainter, path: QPainterPath, colour: QColor, look: Look) -> None:
+    """Outline of shapes in a colour, with a dark rim on both of its sides."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(_OUTLINE, 3.6 * look.rim), QPen(colour, 1.8 * look.rim)):
+        painter.setPen(pen)
+        painter.drawPath(path)
+
+
+def _add_shape(path: QPainterPath, side: str, point: np.ndarray, radius: float) -> None:
+    """Circle for left, square for right, diamond for the middle; about equal in area."""
+    x, y = float(point[0]), float(point[1])
+    if side == "left":
+        path.addEllipse(QPointF(x, y), radius, radius)
+    elif side == "right":
+        half = radius * 0.9
+        path.addRect(QRectF(x - half, y - half, 2 * half, 2 * half))
+    else:
+        half = radius * 1.25
+        path.moveTo(x, y - half)
+        path.lineTo(x + half, y)
+        path.lineTo(x, y + half)
+        path.lineTo(x - half, y)
+        path.closeSubpath()
+
+
+def _draw_hovered(painter: QPainter, point: np.ndarray, look: Look, pixel_ratio: float) -> None:
+    ring = QPainterPath()
+    ring.addEllipse(QPointF(*point), look.joint + 5 * pixel_ratio, look.joint + 5 * pixel_ratio)
+    _stroke(painter, ring, _WHITE, look)
+
+
+def _draw_numbers(
+    painter: QPainter, people: list[PersonOverlay], zoom: Zoom, pixel_ratio: float
+) -> None:
+    """Each person's number above the head, or above the highest joint seen."""
+    painter.save()
+    painter.scale(pixel_ratio, pixel_ratio)
+    for person in people:
+        points = zoom.to_device(person.xy) / pixel_ratio
+        seen = np.isfinite(points).all(axis=1)
+        if not seen.any():
+            continue
+        top = HEAD_TOP if seen[HEAD_TOP] else int(np.nanargmin(points[:, 1]))
+        painter.setOpacity(1.0 if person.is_selected else 0.75)
+        anchor = QPointF(points[top, 0], points[top, 1] - 9)
+        is_above = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter
+        draw_pill(painter, str(person.track_id), anchor, is_above)
+    painter.restore()
+
+
+def joint_at(
+    people: list[PersonOverlay], zoom: Zoom, x: float, y: float, reach: float
+) -> tuple[int, int] | None:
+    """Track id and joint nearest to a device pixel, within `reach` device pixels.
+
+    A selected person's joint wins over another's that is as near.
+    """
+    best, found = reach, None
+    for person in sorted(people, key=lambda each: not each.is_selected):
+        distances = np.hypot(*(zoom.to_device(person.xy) - (x, y)).T)
+        if not np.isfinite(distances).any():
+            continue
+        joint = int(np.nanargmin(distances))
+        if distances[joint] < best:
+            best, found = distances[joint], (person.track_id, joint)
+    return found
+
+
+def person_at(
+    people: list[PersonOverlay], zoom: Zoom, x: float, y: float, reach: float
+) -> int | None:
+    """Track id of the person at a device pixel: nearest bone, else the smallest box around it."""
+    best, found = reach, None
+    smallest, boxed = np.inf, None
+    for person in people:
+        points = zoom.to_device(person.xy) - (x, y)
+        distance = _distance_to_bones(points)
+        if distance < best:
+            best, found = distance, person.track_id
+        points = points[np.isfinite(points).all(axis=1)]
+        if len(points) and (points.min(0) <= 0).all() and (points.max(0) >= 0).all():
+            area = float(np.prod(np.ptp(points, axis=0)))
+            if area < smallest:
+                smallest, boxed = area, person.track_id
+    return found if found is not None else boxed
+
+
+def _distance_to_bones(points: np.ndarray) -> float:
+    """Distance from the origin to the nearest bone of (17, 2) points; infinite if none is seen."""
+    start, end = points[BONES[:, 0]], points[BONES[:, 1]]
+    along = end - start
+    length_squared = np.maximum((along**2).sum(1), 1e-12)
+    share = np.clip(-(start * along).sum(1) / length_squared, 0.0, 1.0)
+    distances = np.hypot(*(start + share[:, None] * along).T)
+    return float(np.min(distances, initial=np.inf, where=np.isfinite(distances)))
