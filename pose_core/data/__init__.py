@@ -1,0 +1,1 @@
+"""Motion capture, virtual cameras and detector noise: what the lifters learn from."""

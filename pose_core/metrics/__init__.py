@@ -1,0 +1,1 @@
+"""Errors of 3D poses, as the field reports them."""

@@ -1,0 +1,1 @@
+"""Training as a child process of the command line with a run folder."""
