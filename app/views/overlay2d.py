@@ -20,10 +20,6 @@ LOW_CONFIDENCE = 0.5
 HEAD_TOP = H36M_17.index("head_top")
 BONES = np.array(H36M_17.bones)
 SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
-# Beyond this many device pixels from the widget nothing is drawn: lines of millions of pixels
-# at high zoom cost time and show nothing.
-FAR_PX = 8000.0
-
 _OUTLINE = QColor(*OUTLINE, 215)
 _HOLLOW = QColor(*OUTLINE, 110)
 _WHITE = QColor(255, 255, 255)
@@ -55,7 +51,7 @@ class PersonOverlay:
 
 @dataclass(frozen=True)
 class Look:
-    """Sizes of one person's drawing, device pixels."""
+    """Sizes of a person's drawing, device pixels."""
 
     bone: float
     rim: float
@@ -63,8 +59,8 @@ class Look:
     opacity: float
 
     @classmethod
-    def of(cls, person: PersonOverlay, pixel_ratio: float) -> "Look":
-        if person.is_selected:
+    def of(cls, is_selected: bool, pixel_ratio: float) -> "Look":
+        if is_selected:
             return cls(3.2 * pixel_ratio, 1.1 * pixel_ratio, 4.6 * pixel_ratio, 1.0)
         return cls(1.6 * pixel_ratio, 0.8 * pixel_ratio, 2.9 * pixel_ratio, 0.6)
 
@@ -73,6 +69,7 @@ def draw_people(
     painter: QPainter,
     people: list[PersonOverlay],
     zoom: Zoom,
+    device_size: tuple[int, int],
     pixel_ratio: float,
     hovered: tuple[int, int] | None,
 ) -> None:
@@ -84,65 +81,90 @@ def draw_people(
         In device pixels.
     people : list of PersonOverlay
     zoom : Zoom
+    device_size : (int, int)
+        Width and height of the widget, device pixels; what lies outside is not drawn.
     pixel_ratio : float
         Device pixels per logical pixel.
     hovered : (int, int), optional
         Track id and joint under the cursor.
     """
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    for person in sorted(people, key=lambda each: each.is_selected):
-        points = zoom.to_device(person.xy)
-        seen = np.isfinite(points).all(axis=1) & (np.abs(points) < FAR_PX * pixel_ratio).all(axis=1)
-        if not seen.any():
-            continue
-        look = Look.of(person, pixel_ratio)
+    for is_selected in (False, True):
+        group = [
+            (person, zoom.to_device(person.xy))
+            for person in people
+            if person.is_selected == is_selected
+        ]
+        look = Look.of(is_selected, pixel_ratio)
         painter.setOpacity(look.opacity)
-        _draw_bones(painter, person, points, seen, look)
-        _draw_joints(painter, person, points, seen, look)
+        _draw_bones(painter, group, device_size, look)
+        _draw_joints(painter, group, device_size, look)
         painter.setOpacity(1.0)
-        if hovered is not None and hovered[0] == person.track_id and seen[hovered[1]]:
-            _draw_hovered(painter, points[hovered[1]], look, pixel_ratio)
+        for person, points in group:
+            if hovered is not None and hovered[0] == person.track_id:
+                _draw_hovered(painter, points[hovered[1]], look, pixel_ratio)
     if len(people) > 1:
         _draw_numbers(painter, people, zoom, pixel_ratio)
 
 
+def _bones_in_view(points: np.ndarray, device_size: tuple[int, int]) -> np.ndarray:
+    """Indices of the bones that are known and not wholly beyond one side of the widget."""
+    start, end = points[BONES[:, 0]], points[BONES[:, 1]]
+    # Comparisons with NaN are false: bones with a missing joint drop out here.
+    reaches_in = (np.maximum(start, end) >= 0) & (np.minimum(start, end) <= device_size)
+    return np.flatnonzero(reaches_in.all(axis=1))
+
+
+def _joints_in_view(points: np.ndarray, device_size: tuple[int, int], margin: float) -> np.ndarray:
+    """Indices of the joints that are known and in the widget or less than `margin` outside."""
+    inside = (points >= -margin) & (points <= np.add(device_size, margin))
+    return np.flatnonzero(inside.all(axis=1))
+
+
 def _draw_bones(
-    painter: QPainter, person: PersonOverlay, points: np.ndarray, seen: np.ndarray, look: Look
+    painter: QPainter,
+    group: list[tuple[PersonOverlay, np.ndarray]],
+    device_size: tuple[int, int],
+    look: Look,
 ) -> None:
     """Bones in one stroke per side and certainty: first all dark rims, then the colours."""
-    unsure = ~(person.scores >= LOW_CONFIDENCE)
-    groups: dict[tuple[str, bool], list[QLineF]] = {}
-    for parent, child in BONES:
-        if seen[parent] and seen[child]:
-            line = QLineF(*points[parent], *points[child])
-            key = (SIDES[child], bool(unsure[parent] or unsure[child]))
-            groups.setdefault(key, []).append(line)
+    lines: dict[tuple[str, bool], list[QLineF]] = {}
+    for person, points in group:
+        is_sure = person.scores >= LOW_CONFIDENCE
+        ends = points.tolist()
+        for parent, child in BONES[_bones_in_view(points, device_size)].tolist():
+            key = (SIDES[child], bool(is_sure[parent] and is_sure[child]))
+            lines.setdefault(key, []).append(QLineF(*ends[parent], *ends[child]))
     for is_rim in (True, False):
-        for (side, is_unsure), lines in groups.items():
+        for (side, is_sure), bones in lines.items():
             width = look.bone + 2 * look.rim if is_rim else look.bone
             pen = QPen(_OUTLINE if is_rim else _COLOURS[side], width)
-            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-            if is_unsure:
-                pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            # Flat ends: Qt fills them many times faster than round ones, and joints cover them.
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            if not is_sure:
                 pen.setDashPattern([2.2 * look.bone / width, 1.6 * look.bone / width])
             painter.setPen(pen)
-            painter.drawLines(lines)
+            painter.drawLines(bones)
 
 
 def _draw_joints(
-    painter: QPainter, person: PersonOverlay, points: np.ndarray, seen: np.ndarray, look: Look
+    painter: QPainter,
+    group: list[tuple[PersonOverlay, np.ndarray]],
+    device_size: tuple[int, int],
+    look: Look,
 ) -> None:
     """Joints in one path per side and certainty."""
-    sure = person.scores >= LOW_CONFIDENCE
     paths: dict[tuple[str, bool], QPainterPath] = {}
     frames = QPainterPath()
-    for joint in np.flatnonzero(seen):
-        key = (SIDES[joint], bool(sure[joint]))
-        _add_shape(paths.setdefault(key, QPainterPath()), key[0], points[joint], look.joint)
-        if person.sources is not None and person.sources[joint] == SOURCE_USER:
-            _add_shape(frames, "right", points[joint], look.joint * 1.95)
+    for person, points in group:
+        for joint in _joints_in_view(points, device_size, 3 * look.joint):
+            key = (SIDES[joint], bool(person.scores[joint] >= LOW_CONFIDENCE))
+            _add_shape(paths.setdefault(key, QPainterPath()), key[0], points[joint], look.joint)
+            if person.sources is not None and person.sources[joint] == SOURCE_USER:
+                _add_shape(frames, "right", points[joint], look.joint * 1.95)
     _stroke(painter, frames, _WHITE, look)
     for (side, is_sure), path in paths.items():
+        path.setFillRule(Qt.FillRule.WindingFill)  # shapes that overlap stay filled
         if is_sure:
             painter.setPen(QPen(_OUTLINE, look.rim))
             painter.setBrush(_COLOURS[side])

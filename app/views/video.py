@@ -168,32 +168,32 @@ class VideoView(QWidget):
     # ---- painting ----
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
         window = self.palette().color(QPalette.ColorRole.Window)
-        painter.fillRect(self.rect(), window.darker(140 if is_dark(self.palette()) else 110))
-        if self._picture is None:
-            draw_empty_state(
-                painter, self, "No video yet", "Open one with Ctrl+O, or drop a file on the window."
-            )
-            return
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), window.darker(140 if is_dark(self.palette()) else 110))
+            if self._picture is None:
+                hint = "Open one with Ctrl+O, or drop a file on the window."
+                draw_empty_state(painter, self, "No video yet", hint)
+            else:
+                self._paint_picture_and_people(painter, self._picture)
+                self._paint_marks(painter)
+
+    def _paint_picture_and_people(self, painter: QPainter, picture: Picture) -> None:
+        """Paint in device pixels, without Qt's scaling between us and the screen."""
+        ratio = self.devicePixelRatioF()
         if not self._is_preview:
-            self._exact_size = self._picture.size
+            self._exact_size = picture.size
         if self._is_fitted:
             self._refit()
-        self._paint_in_device_pixels(painter)
-        self._paint_marks(painter)
-
-    def _paint_in_device_pixels(self, painter: QPainter) -> None:
-        """Paint picture and people without Qt's scaling between us and the screen."""
-        ratio = self.devicePixelRatioF()
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
-        stretch = self._picture_size[0] / self._picture.size[0]
-        drawn = self._picture.resampled(self._zoom, stretch, *self._device_size())
+        stretch = self._picture_size[0] / picture.size[0]
+        device_size = self._device_size()
+        drawn = picture.resampled(self._zoom, stretch, *device_size)
         if drawn is not None:
             painter.drawImage(drawn[1], drawn[0])
         if self._are_poses_visible:
-            draw_people(painter, self._people, self._zoom, ratio, self._hovered)
+            draw_people(painter, self._people, self._zoom, device_size, ratio, self._hovered)
         painter.restore()
 
     def _paint_marks(self, painter: QPainter) -> None:
