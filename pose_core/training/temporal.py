@@ -101,7 +101,7 @@ class TrainingProgress:
 # time. "temporal-paper" is Table 3 of the paper; "single-frame" is the baseline without time.
 _SHIPPED = TemporalRecipe(
     network=TemporalConvConfig(channels=512, kernel_sizes=(3, 3, 5), dropout=0.1),
-    steps=9000,
+    steps=6500,
     checkpoint_every=500,
 )
 RECIPES = {
