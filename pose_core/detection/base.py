@@ -37,18 +37,21 @@ class Detector(Protocol):
     name: str
     skeleton: Skeleton
 
-    def detect(self, image: np.ndarray) -> list[PersonDetection]:
-        """All people of a picture, looked for thoroughly (slow: key frames only)."""
+    def detect(self, image: np.ndarray, *, is_thorough: bool = True) -> list[PersonDetection]:
+        """Find all people of a picture.
+
+        Slow, for key frames only; not thorough, it is quicker and may miss small people.
+        """
         ...
 
     def follow(
         self, image: np.ndarray, previous: Sequence[PersonDetection]
     ) -> list[PersonDetection | None]:
-        """The same people one frame later; None where one was lost."""
+        """Find the same people one frame later; None where one was lost."""
         ...
 
     def detect_in_box(
         self, image: np.ndarray, box: tuple[float, float, float, float]
     ) -> PersonDetection | None:
-        """The person inside a box x0, y0, x1, y1 (pixels) that the user drew."""
+        """Find the person inside a box x0, y0, x1, y1 (pixels) that the user drew."""
         ...

@@ -31,6 +31,12 @@ _MIN_INSIDE_SHARE = 0.35
 _SAME_REGION_DISTANCE = 0.2
 _SAME_REGION_RATIO = 1.6
 _MAX_PEOPLE = 20
+# A followed person is looked at again where the region was off by more than this: shift over its
+# size, ratio of sizes, turn in radians.
+_MAX_SHIFT, _MAX_RATIO, _MAX_TURN = 0.08, 1.12, 0.25
+# Smaller changes of the region are mostly jitter: it takes them up slowly, so that the crop, and
+# with it the landmarks, keep still while the person does.
+_JITTER_SHIFT, _LEAST_GAIN = 0.03, 0.2
 # A box drawn by hand: the tile searched is this much wider, and the person found must fill it.
 _BOX_MARGIN = 1.4
 _MIN_BOX_IOU = 0.2
@@ -59,8 +65,7 @@ class BlazePosePerson(PersonDetection):
 class BlazePoseDetector:
     """BlazePose through LiteRT, on one thread.
 
-    `detect` and `follow` have networks of their own, so one thread may search a picture while
-    another follows people; neither may be called by two threads at once.
+    Not to be used by two threads at once.
 
     Parameters
     ----------
@@ -84,8 +89,7 @@ class BlazePoseDetector:
             raise ConfigError(f"The number of crops must be 1..{MAX_CROPS}, not {num_crops}.")
         weights = detector_weights()
         self._person_net = PersonNet(weights.person)
-        self._search_net = LandmarkNet(weights.landmarks)
-        self._follow_net = LandmarkNet(weights.landmarks)
+        self._landmark_net = LandmarkNet(weights.landmarks)
         self._num_crops = num_crops
 
     def detect(self, image: np.ndarray, *, is_thorough: bool = True) -> list[PersonDetection]:
@@ -119,8 +123,12 @@ class BlazePoseDetector:
         followed: list[PersonDetection | None] = []
         for person in previous:
             roi = person.roi if isinstance(person, BlazePosePerson) else _roi_of(person)
-            found = self._look(image, roi, self._follow_net, self._num_crops)
-            followed.append(found if _is_plausible(found, image) else None)
+            found = self._look(image, roi, self._num_crops)
+            if not _is_well_inside(found.roi, roi):
+                roi = found.roi
+                found = self._look(image, roi, self._num_crops)
+            steady = replace(found, roi=_steadied(found.roi, roi))
+            followed.append(steady if _is_plausible(steady, image) else None)
         return followed
 
     def detect_in_box(self, image: np.ndarray, box: Box) -> PersonDetection | None:
@@ -138,8 +146,8 @@ class BlazePoseDetector:
         regions = [roi for roi, _ in self._regions_in(image, tile)] + quarter_turns
         best, best_fit = None, 0.0
         for roi in regions:
-            first = self._look(image, roi, self._search_net, num_crops=1)
-            person = self._look(image, first.roi, self._search_net, self._num_crops)
+            first = self._look(image, roi, num_crops=1)
+            person = self._look(image, first.roi, self._num_crops)
             iou = box_iou(bounding_box(person.xy[_MAIN_JOINTS]), box)
             fit = min(first.person_score, person.person_score) * iou
             is_sure = person.person_score >= _MIN_SCORE_IN_BOX and iou >= _MIN_BOX_IOU
@@ -155,17 +163,15 @@ class BlazePoseDetector:
 
     def _look_twice(self, image: np.ndarray, roi: Roi) -> BlazePosePerson | None:
         """Landmarks in a region that was corrected by a first look; None if nobody is there."""
-        first = self._look(image, roi, self._search_net, num_crops=1)
+        first = self._look(image, roi, num_crops=1)
         # A second look at nothing often finds somebody: the first must be sure already.
         if first.person_score < _MIN_PERSON_SCORE:
             return None
-        second = self._look(image, first.roi, self._search_net, self._num_crops)
+        second = self._look(image, first.roi, self._num_crops)
         return second if _is_plausible(second, image) else None
 
-    def _look(
-        self, image: np.ndarray, roi: Roi, net: LandmarkNet, num_crops: int
-    ) -> BlazePosePerson:
-        found = average_landmarks(net, image, roi, num_crops)
+    def _look(self, image: np.ndarray, roi: Roi, num_crops: int) -> BlazePosePerson:
+        found = average_landmarks(self._landmark_net, image, roi, num_crops)
         return BlazePosePerson(
             found.xy, found.scores, found.person_score, found.world_xyz, roi=found.next_roi
         )
@@ -189,6 +195,34 @@ def _is_same_region(a: Roi, b: Roi) -> bool:
         and large < _SAME_REGION_RATIO * small
         and abs(turn) < math.pi / 4
     )
+
+
+def _is_well_inside(found: Roi, looked_at: Roi) -> bool:
+    """Whether the region that was looked at was near enough to where the person is."""
+    shift, log_ratio, turn = _difference(found, looked_at)
+    return shift < _MAX_SHIFT and abs(log_ratio) < math.log(_MAX_RATIO) and abs(turn) < _MAX_TURN
+
+
+def _steadied(new: Roi, previous: Roi) -> Roi:
+    """Take up large changes of a region at once, small ones slowly."""
+    shift, log_ratio, turn = _difference(new, previous)
+
+    def gain(change: float, jitter: float) -> float:
+        return min(1.0, _LEAST_GAIN + abs(change) / jitter)
+
+    of_shift = gain(shift, _JITTER_SHIFT)
+    return Roi(
+        previous.x + of_shift * (new.x - previous.x),
+        previous.y + of_shift * (new.y - previous.y),
+        previous.size * math.exp(gain(log_ratio, 2 * _JITTER_SHIFT) * log_ratio),
+        previous.angle + gain(turn, 4 * _JITTER_SHIFT) * turn,
+    )
+
+
+def _difference(a: Roi, b: Roi) -> tuple[float, float, float]:
+    """Shift over the size of b, logarithm of the ratio of sizes, turn in radians."""
+    shift = math.hypot(a.x - b.x, a.y - b.y) / b.size
+    return shift, math.log(a.size / b.size), math.remainder(a.angle - b.angle, math.tau)
 
 
 def _is_plausible(person: BlazePosePerson, image: np.ndarray) -> bool:

@@ -57,9 +57,11 @@ class Roi:
     @classmethod
     def around(cls, centre: np.ndarray, circle_point: np.ndarray) -> "Roi":
         """Square around the circle about `centre` through a point straight above it in the body."""
+        x, y = centre.tolist()
         dx, dy = (circle_point - centre).tolist()
-        angle = math.atan2(dx, -dy)
-        return cls(*centre.tolist(), 2 * _ROI_MARGIN * math.hypot(dx, dy), angle)
+        # Never of no size, however degenerate the points: a crop must be possible.
+        size = max(2 * _ROI_MARGIN * math.hypot(dx, dy), 1.0)
+        return cls(x, y, size, math.atan2(dx, -dy))
 
     def matrix(self) -> np.ndarray:
         """(2, 3) affine map from crop pixels to picture pixels (pixel corners, not centres)."""
@@ -264,17 +266,18 @@ def _refine(points: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
     """
     size = heatmaps.shape[0]
     cell = _LANDMARK_INPUT / size
-    refined = points.astype(np.float64)
-    for joint, (x, y) in enumerate((refined / cell).astype(int)):
-        if not (0 <= x < size and 0 <= y < size):
-            continue
-        x0, y0 = max(0, x - _HEATMAP_RADIUS), max(0, y - _HEATMAP_RADIUS)
-        rows, columns = slice(y0, y + _HEATMAP_RADIUS + 1), slice(x0, x + _HEATMAP_RADIUS + 1)
-        window = _sigmoid(heatmaps[rows, columns, joint])
-        if window.max() < _MIN_HEATMAP_PEAK:
-            continue
-        total = window.sum()
-        mean_x = x0 + window.sum(axis=0) @ np.arange(window.shape[1]) / total
-        mean_y = y0 + window.sum(axis=1) @ np.arange(window.shape[0]) / total
-        refined[joint] = mean_x * cell, mean_y * cell
-    return refined
+    around = np.arange(-_HEATMAP_RADIUS, _HEATMAP_RADIUS + 1)
+    columns, rows = np.floor(points.T / cell).astype(int)[..., None] + around  # (39, 7) each
+    has_column, has_row = ((index >= 0) & (index < size) for index in (columns, rows))
+    joints = np.arange(len(points))[:, None, None]
+    logits = heatmaps[
+        np.clip(rows, 0, size - 1)[:, :, None], np.clip(columns, 0, size - 1)[:, None, :], joints
+    ]
+    weights = _sigmoid(logits) * (has_row[:, :, None] & has_column[:, None, :])  # (39, 7, 7)
+    has_peak = weights.max(axis=(1, 2)) >= _MIN_HEATMAP_PEAK
+    is_inside = has_column[:, _HEATMAP_RADIUS] & has_row[:, _HEATMAP_RADIUS]
+    total = np.maximum(weights.sum(axis=(1, 2)), 1e-9)
+    x = (weights.sum(axis=1) * columns).sum(axis=1) / total
+    y = (weights.sum(axis=2) * rows).sum(axis=1) / total
+    peaks = np.stack([x, y], axis=1) * cell
+    return np.where((has_peak & is_inside)[:, None], peaks, points)

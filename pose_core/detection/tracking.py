@@ -104,6 +104,7 @@ class _Track:
     key: int
     person: PersonDetection
     time_s: float
+    found_s: float  # when a search found it last
     is_lost: bool = False
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))  # pixels per second
 
@@ -164,7 +165,7 @@ class PersonTracker:
                 f"of frame {held.frame}.",
                 "Draw the box around the whole person, or in a frame where more is to be seen.",
             )
-        self._tracks.append(_Track(HAND_DRAWN_KEY, person, held.time_s))
+        self._tracks.append(_Track(HAND_DRAWN_KEY, person, held.time_s, held.time_s))
 
     def _follow(self, held: _HeldFrame) -> None:
         """Follow all tracks into the next frame; mark those that are lost."""
@@ -186,8 +187,12 @@ class PersonTracker:
 
     def _search_if_due(self, held: _HeldFrame) -> None:
         is_anxious = not self._tracks or any(track.is_lost for track in self._tracks)
+        # Someone who is lost again and again (far away, half hidden) must not cost a search in
+        # every frame.
         has_just_lost = any(
-            track.is_lost and self._held and track.time_s == self._held[-1].time_s
+            track.is_lost
+            and track.time_s >= (self._last_search_s or 0.0)
+            and track.time_s - track.found_s >= _ANXIOUS_SEARCH_INTERVAL_S
             for track in self._tracks
         )
         interval_s = _ANXIOUS_SEARCH_INTERVAL_S if is_anxious else _SEARCH_INTERVAL_S
@@ -212,7 +217,7 @@ class PersonTracker:
             strangers = [s for s in strangers if s is not person]
         for person in strangers:
             self._num_found += 1
-            track = _Track(self._num_found, person, held.time_s)
+            track = _Track(self._num_found, person, held.time_s, held.time_s)
             self._tracks.append(track)
             self._adopt(track, person, held, since_s=-np.inf)
 
@@ -244,6 +249,7 @@ class PersonTracker:
     ) -> None:
         """Give a found person to a track, back to where it was last seen if that is held."""
         track.move_to(person, held.time_s)
+        track.found_s = held.time_s
         held.people[track.key] = person
         assert held.confirmed_keys is not None
         held.confirmed_keys.add(track.key)
