@@ -19,6 +19,8 @@ class Clip:
         Presentation time of each frame, seconds from the first; frame number = index.
     fingerprint : str
         Hash of the file's size and ends: finds a moved video again.
+    warning : str
+        What is wrong with the file, for the user; empty when it is whole.
     """
 
     path: Path
@@ -26,6 +28,7 @@ class Clip:
     height: int
     times_s: np.ndarray
     fingerprint: str
+    warning: str = ""
 
     @property
     def num_frames(self) -> int:
