@@ -13,6 +13,8 @@ HINGE_SMOOTHING_S = 0.05
 CLEAR_HINGE_WEIGHT = 1e3
 REST_TWIST_WEIGHT = 1e-3
 
+LOCKED = 1e-9  # a sine this near to 1 leaves no trace of z and y apart
+
 
 def steady_hinge(
     upper: np.ndarray,
@@ -77,6 +79,9 @@ def _smooth_angle(
     Minimises ``sum w |z_t - e^{i a_t}|^2 + r |z_t - 1|^2 + c |z_t - e^{i s_t} z_{t-1}|^2`` over
     complex z, a tridiagonal system, and returns the angles of z.
     """
+    if len(angle) < 2:  # the solver wants a matrix
+        return np.where(weight > 0, angle, 0.0)
+
     from scipy.linalg import solveh_banded  # noqa: PLC0415 - slow to import
 
     banded = np.zeros((2, len(angle)), dtype=complex)
@@ -150,7 +155,8 @@ def to_zxy_degrees(rotations: np.ndarray) -> np.ndarray:
     """Angles z, x, y with ``R = Rz @ Rx @ Ry``, unwrapped over time.
 
     Every rotation has two such triples (x mirrored at 90 degrees, z and y turned by 180), each
-    with any number of full turns. The one nearest to the frame before is taken.
+    with any number of full turns. The one nearest to the frame before is taken. At x = 90
+    degrees only the sum of z and y is determined (gimbal lock): z is carried over.
 
     Parameters
     ----------
@@ -161,18 +167,34 @@ def to_zxy_degrees(rotations: np.ndarray) -> np.ndarray:
     (T, 3) float64 ndarray
         Degrees, in the order z, x, y.
     """
-    x = np.rad2deg(np.arcsin(np.clip(rotations[:, 2, 1], -1.0, 1.0)))
-    z = np.rad2deg(np.arctan2(-rotations[:, 0, 1], rotations[:, 1, 1]))
-    y = np.rad2deg(np.arctan2(-rotations[:, 2, 0], rotations[:, 2, 2]))
-    angles = np.stack([z, x, y], axis=-1)
+    sine_x = np.clip(rotations[:, 2, 1], -1.0, 1.0)
+    x = np.arcsin(sine_x)
+    z = np.arctan2(-rotations[:, 0, 1], rotations[:, 1, 1])
+    y = np.arctan2(-rotations[:, 2, 0], rotations[:, 2, 2])
+    angles = np.rad2deg(np.stack([z, x, y], axis=-1))
+
+    is_locked = np.abs(sine_x) > 1 - LOCKED
+    free, locked = np.flatnonzero(~is_locked), np.flatnonzero(is_locked)
+    angles[free] = _nearest_triples(angles[free])
+    angles[locked, 0] = np.interp(locked, free, angles[free, 0]) if len(free) else 0.0
+    total = np.rad2deg(np.arctan2(rotations[locked, 0, 2], rotations[locked, 0, 0]))
+    angles[locked, 2] = total - np.sign(sine_x[locked]) * angles[locked, 0]
+    angles[0] = _wrapped(angles[0])
+    return np.unwrap(angles, period=360.0, axis=0)
+
+
+def _nearest_triples(angles: np.ndarray) -> np.ndarray:
+    """For each frame the one of the two equal triples that is nearer to the frame before."""
+    if not len(angles):
+        return angles
+    z, x, y = angles.T
     other = np.stack([z + 180.0, 180.0 - x, y + 180.0], axis=-1)
     # Changing to the other triple and back keeps distances, so each step can be judged alone.
     stay = np.abs(_wrapped(np.diff(angles, axis=0))).sum(-1)
     change = np.abs(_wrapped(other[1:] - angles[:-1])).sum(-1)
     is_other = np.concatenate([[False], np.cumsum(change < stay) % 2 == 1])
-    angles[is_other] = other[is_other]
-    angles[0] = _wrapped(angles[0])
-    return np.unwrap(angles, period=360.0, axis=0)
+    nearest = np.where(is_other[:, None], other, angles)
+    return np.unwrap(nearest, period=360.0, axis=0)
 
 
 def _wrapped(degrees: np.ndarray) -> np.ndarray:
