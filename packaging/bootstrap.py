@@ -263,15 +263,14 @@ def screen_prefix() -> "list[str]":
 def run_headless() -> int:
     """Estimate the bundled clip without a display, and say where the results lie."""
     clip = bundled_clip()
-    estimate = [venv_program("posestage"), "estimate", clip, "--out", OUTPUT]
-    code = run([*estimate, "--formats", "bvh,csv,mp4,session"])
+    posestage = venv_program("posestage")
+    code = run([posestage, "estimate", clip, "--out", OUTPUT, "--formats", "bvh,csv,mp4"])
     if code != 0:
         return code
     screenshot = OUTPUT / f"{clip.stem}.window.png"
     screenshot.unlink(missing_ok=True)
     if shutil.which("xvfb-run"):
-        session = OUTPUT / f"{clip.stem}.posestage"
-        shoot = [venv_program("posestage"), "gui", session, "--screenshot", screenshot]
+        shoot = [posestage, "gui", clip, "--estimate", "--screenshot", screenshot]
         code = run([*screen_prefix(), *shoot], QT_QPA_PLATFORM="xcb")
     else:
         say("no screenshot: there is neither a display nor Xvfb (Debian package xvfb)")
@@ -297,7 +296,9 @@ def command_run() -> int:
 
 def command_test() -> int:
     """Set up with the test tools, then run the linters and the tests; the first failure's code."""
-    if not ensure_packages(python_packages() + QT_PACKAGES + XVFB_PACKAGES):
+    needed = python_packages() + QT_PACKAGES + XVFB_PACKAGES
+    ensure_packages([*needed, "ffmpeg"])  # without ffmpeg some tests of the video reader skip
+    if missing_packages(needed):
         raise SetupError("The tests open real windows and need these libraries.")
     ensure_environment(["dev", "test"])
     ensure_weights()

@@ -1,0 +1,50 @@
+"""``posestage export``: a saved session to files."""
+
+import argparse
+from pathlib import Path
+
+
+def add_export_options(parser: argparse.ArgumentParser, formats: str) -> None:
+    """Options on the files to write, the same wherever results are exported."""
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder for the files (here)"
+    )
+    parser.add_argument(
+        "--formats",
+        default=formats,
+        metavar="LIST",
+        help="comma-separated, of bvh, csv, npz, json, mp4 (overlay video) and session (the "
+        f"application's own file); default {formats}",
+    )
+    parser.add_argument(
+        "--level",
+        action="store_true",
+        help="turn the BVH so that the standing person is upright (for a tilted camera)",
+    )
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add this command to the command line."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write the results of a saved session in other formats",
+        description="Write the poses of a saved session, edits included, in any format.",
+    )
+    parser.add_argument("session", type=Path, metavar="SESSION")
+    parser.add_argument("--model", metavar="NAME", help="whose poses; the latest by default")
+    add_export_options(parser, "bvh,csv,npz")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load and export."""
+    from pose_core.interchange.exporting import check_formats, export_session
+    from pose_core.session_io import load_session
+
+    formats = check_formats(options.formats.split(","))
+    session = load_session(options.session)
+    for written in export_session(
+        session, options.out, formats, model=options.model, level=options.level
+    ):
+        print(written)
+    return 0
