@@ -1,5 +1,8 @@
 """People and sessions that several tests share, made by formula."""
 
+import errno
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +101,22 @@ def session(tmp_path: Path, walker_xyz: np.ndarray) -> Session:
     second = Track(4, "Björn", Keypoints2D(xy + 50, scores), {"temporal": run(1, "temporal")})
     clip = Clip(tmp_path / "walk.mp4", 640, 480, np.arange(NUM_FRAMES) / FPS, "f" * 64)
     return Session(clip, (first, second), 500.0, None, Poses3D(relative[None], root))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file that is opened for writing takes 1000 bytes and is then on a full disk."""
+    real_open = io.open
+
+    class FullDisk(io.FileIO):
+        def write(self, data: bytes) -> int:
+            if self.tell() + len(data) > 1000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    def open_on_full_disk(file: str, mode: str = "r", *args: object, **options: object) -> object:
+        if mode == "wb":
+            return FullDisk(file, "w")
+        return real_open(file, mode, *args, **options)
+
+    monkeypatch.setattr(io, "open", open_on_full_disk)

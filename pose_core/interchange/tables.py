@@ -79,6 +79,7 @@ def _comments(person: PersonPoses, layout: Layout) -> list[str]:
     meta = person.meta
     lines = [
         f"PoseStage {pose_core.__version__}: 2D and 3D pose of one person, {layout} table",
+        f"frames: {len(person.frame_index)}",
         f"fps: {person.fps!r}",
         "units: *_m metre, *_px pixel, time_s second from the first frame, score 0..1",
         f"frame_of_reference: {FRAME_OF_REFERENCE}",
@@ -130,7 +131,10 @@ def read_csv(handle: BinaryIO) -> PersonPoses:
         columns, rows = rows[0], np.array(rows[1:], dtype=str)
         is_long = tuple(columns) == _LONG_COLUMNS
         read = _read_long if is_long else _read_wide
-        return read(columns, rows, float(comments["fps"]), parse_meta(comments["meta"]))
+        person = read(columns, rows, float(comments["fps"]), parse_meta(comments["meta"]))
+        if len(person.frame_index) != int(comments["frames"]):
+            raise ValueError(f"it announces {comments['frames']} frames")
+        return person
     except KeyError as exc:
         raise ExportError(f"The table has no comment line {exc}.") from exc
     except (ValueError, IndexError, RecursionError, OverflowError, csv.Error) as exc:

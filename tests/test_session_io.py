@@ -1,0 +1,390 @@
+"""Session files: exact round trips, moved videos, newer and damaged files, full disks."""
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pose_core import session_io
+from pose_core.clip import Clip
+from pose_core.errors import PoseStageError, SessionError
+from pose_core.poses import Keypoints2D, Poses3D
+from pose_core.session import ModelRun, Session, Track
+from pose_core.session_io import load_session, locate_clip, save_session
+from pose_core.skeleton import BLAZEPOSE_33, H36M_17, Skeleton
+from pose_core.video import file_fingerprint
+
+
+def same_bits(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def assert_same_poses(a: Poses3D, b: Poses3D) -> None:
+    assert same_bits(a.stages, b.stages)
+    assert same_bits(a.root, b.root)
+    assert a.skeleton == b.skeleton
+    assert a.is_root_estimated == b.is_root_estimated
+
+
+def assert_same(a: Session, b: Session) -> None:
+    assert same_bits(a.clip.times_s, b.clip.times_s)
+    for name in ("path", "width", "height", "fingerprint", "warning"):
+        assert getattr(a.clip, name) == getattr(b.clip, name)
+    assert (a.focal_px, a.body_height_m) == (b.focal_px, b.body_height_m)
+    assert (a.truth is None) == (b.truth is None)
+    if a.truth is not None and b.truth is not None:
+        assert_same_poses(a.truth, b.truth)
+    assert len(a.tracks) == len(b.tracks)
+    for x, y in zip(a.tracks, b.tracks, strict=True):
+        assert (x.track_id, x.name) == (y.track_id, y.name)
+        assert x.keypoints.skeleton == y.keypoints.skeleton
+        assert same_bits(x.keypoints.xy, y.keypoints.xy)
+        assert same_bits(x.keypoints.scores, y.keypoints.scores)
+        assert same_bits(x.keypoints.sources, y.keypoints.sources)
+        assert same_bits(x.swapped_mask, y.swapped_mask)
+        assert list(x.runs) == list(y.runs)  # the order tells the latest
+        for model, run in x.runs.items():
+            assert run.meta == y.runs[model].meta
+            assert_same_poses(run.poses, y.runs[model].poses)
+
+
+# --- round trip -------------------------------------------------------------------------------
+
+
+def test_round_trip_gives_every_bit_back(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    assert_same(load_session(path), session)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.posestage"]
+
+
+def test_session_without_people_or_truth(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    empty = Session(replace(session.clip, warning="broke off at frame 60"))
+    save_session(empty, path)
+    assert_same(load_session(path), empty)
+
+
+floats = {"width": 32, "allow_nan": True, "allow_infinity": True}
+
+
+@given(
+    xy=hnp.arrays(np.float32, (3, 33, 2), elements=st.floats(**floats)),
+    stages=hnp.arrays(np.float32, (2, 3, 17, 3), elements=st.floats(**floats)),
+    times=hnp.arrays(np.float64, 3, elements=st.floats(0, 1e6), unique=True),
+    name=st.text(max_size=20).filter(lambda t: t.encode("utf-8", "replace").decode() == t),
+    focal=st.none() | st.floats(1, 1e5),
+    setting=st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False),
+        lambda children: st.lists(children, max_size=3),
+        max_leaves=5,
+    ),
+)
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_content_comes_back(tmp_path, xy, stages, times, name, focal, setting):
+    clip = Clip(tmp_path / "v.mp4", 64, 48, np.sort(times), "")
+    keypoints = Keypoints2D(xy, np.zeros((3, 33), np.float32), BLAZEPOSE_33)
+    run = ModelRun(Poses3D(stages, is_root_estimated=False), {"settings": setting})
+    session = Session(clip, (Track(7, name, keypoints, {name: run}),), focal)
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    assert_same(load_session(path), session)
+
+
+def test_file_is_a_plain_zip_without_pickle(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == ["arrays.npz", "session.json"]
+        content = json.loads(archive.read("session.json"))
+        with np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False) as arrays:
+            assert np.array_equal(
+                arrays["track1.xy"], session.tracks[0].keypoints.xy, equal_nan=True
+            )
+    assert content["format_version"] == session_io.FORMAT_VERSION
+    assert content["clip"]["path"] == str(session.clip.path)
+    assert content["clip"]["relative_path"] == "walk.mp4"
+
+
+# --- failing to write -------------------------------------------------------------------------
+
+
+def test_full_disk_keeps_the_old_file(tmp_path, session, full_disk):
+    path = tmp_path / "a.posestage"
+    path.write_bytes(b"the old one")
+    with pytest.raises(SessionError, match=r"disk is full: .*a\.posestage"):
+        save_session(session, path)
+    assert path.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failed_replacement_keeps_the_old_file(tmp_path, session, monkeypatch):
+    path = tmp_path / "a.posestage"
+    path.write_bytes(b"the old one")
+
+    def refuse(*_args):
+        raise PermissionError(13, "denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(SessionError, match="no permission, or open in another program"):
+        save_session(session, path)
+    assert path.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_in_place_of_a_folder(tmp_path, session):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SessionError, match="not a usable folder"):
+        save_session(session, tmp_path / "file" / "a.posestage")
+    with pytest.raises(SessionError, match="cannot be written"):
+        save_session(session, tmp_path / "none" / "a.posestage")
+
+
+def test_what_json_cannot_hold_is_refused_before_writing(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    run = ModelRun(session.truth, {"settings": {1, 2}})
+    odd = session.with_tracks((replace(session.tracks[0], runs={"m": run}),))
+    with pytest.raises(SessionError, match="JSON"):
+        save_session(odd, path)
+    own = Skeleton("own", H36M_17.joint_names, H36M_17.parents)
+    keypoints = replace(session.tracks[0].keypoints, skeleton=own)
+    with pytest.raises(SessionError, match="skeleton 'own'"):
+        save_session(session.with_tracks((Track(1, "a", keypoints),)), path)
+    assert not path.exists()
+
+
+def test_a_link_stays_a_link(tmp_path, session):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "a.posestage"
+    save_session(session, tmp_path / "real" / "b.posestage")
+    link.symlink_to(tmp_path / "real" / "b.posestage")
+    save_session(Session(session.clip), link)
+    assert link.is_symlink()
+    assert load_session(tmp_path / "real" / "b.posestage").tracks == ()
+
+
+# --- versions ---------------------------------------------------------------------------------
+
+
+def rewritten(path: Path, **changes: object) -> None:
+    """Change entries of the JSON of a session file."""
+    with zipfile.ZipFile(path) as archive:
+        content = json.loads(archive.read("session.json"))
+        arrays = archive.read("arrays.npz")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("session.json", json.dumps(content | changes))
+        archive.writestr("arrays.npz", arrays)
+
+
+def test_newer_version_is_refused_with_words(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    rewritten(path, format_version=99, software="PoseStage 9.0", tracks="another form")
+    with pytest.raises(SessionError, match=r"newer version \(PoseStage 9\.0") as caught:
+        load_session(path)
+    assert "Update PoseStage" in caught.value.hint
+
+
+def test_older_version_is_migrated(tmp_path, session, monkeypatch):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+
+    def without_focal(content):
+        return content | {"focal_px": content["focal_px"] * 2}
+
+    monkeypatch.setitem(session_io.MIGRATIONS, session_io.FORMAT_VERSION, without_focal)
+    monkeypatch.setattr(session_io, "FORMAT_VERSION", session_io.FORMAT_VERSION + 1)
+    assert load_session(path).focal_px == session.focal_px * 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"format": "x"}, {"format_version": "1"}, {"format_version": 0}]
+)
+def test_unknown_formats_are_refused(tmp_path, session, changes):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    rewritten(path, **changes)
+    with pytest.raises(SessionError, match="damaged or no session file"):
+        load_session(path)
+
+
+# --- damaged files ----------------------------------------------------------------------------
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(SessionError, match=r"none\.posestage cannot be read"):
+        load_session(tmp_path / "none.posestage")
+    with pytest.raises(SessionError, match="cannot be read"):
+        load_session(tmp_path)
+
+
+def test_path_escape_and_foreign_members_are_refused(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../../escaped.txt", "x")
+    with pytest.raises(SessionError, match="unexpected content"):
+        load_session(path)
+    assert not (tmp_path.parents[1] / "escaped.txt").exists()
+
+
+def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, session, monkeypatch):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    with zipfile.ZipFile(path) as archive:
+        arrays = archive.read("arrays.npz")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("session.json", b" " * (session_io.MAX_JSON_BYTES + 1))
+        archive.writestr("arrays.npz", arrays)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(SessionError, match="description is too large"):
+        load_session(path)
+    monkeypatch.setattr(session_io, "MAX_ARRAY_BYTES", 100_000)
+    save_session(session, path)  # its arrays unpack to more than that
+    with pytest.raises(SessionError, match="would unpack to"):
+        load_session(path)
+
+
+@pytest.mark.parametrize(
+    ("track_change", "says"),
+    [
+        ({"track_id": 5}, "track5"),
+        ({"skeleton": "octopus"}, "octopus"),
+        ({"skeleton": "coco17"}, None),
+        ({"runs": [{"model": "m", "meta": {}, "poses": {"key": "x", "skeleton": "h36m17"}}]}, "x"),
+        ({"runs": 3}, "damaged"),
+    ],
+)
+def test_content_that_does_not_fit_is_refused(tmp_path, session, track_change, says):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    with zipfile.ZipFile(path) as archive:
+        content = json.loads(archive.read("session.json"))
+    rewritten(path, tracks=[content["tracks"][0] | track_change])
+    if says is None:  # as many joints: it fits, under other names
+        assert load_session(path).tracks[0].keypoints.skeleton.name == "coco17"
+        return
+    with pytest.raises(SessionError, match=says):
+        load_session(path)
+
+
+def test_arrays_of_another_length_are_refused(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read("session.json")
+        with np.load(io.BytesIO(archive.read("arrays.npz"))) as file:
+            arrays = dict(file)
+    for name in ("times_s", "track1.run0.root", "track1.swapped", "track1.sources", "truth.stages"):
+        shorter = arrays[name][:, :5] if name.endswith("stages") else arrays[name][:5]
+        packed = io.BytesIO()
+        np.savez(packed, **(arrays | {name: shorter}))
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("session.json", text)
+            archive.writestr("arrays.npz", packed.getvalue())
+        with pytest.raises(SessionError, match="damaged"):
+            load_session(path)
+
+
+def test_mutated_files_raise_nothing_but_our_error(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    save_session(replace(session, tracks=session.tracks[:1], truth=None), path)
+    data = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        text, arrays = archive.read("session.json"), archive.read("arrays.npz")
+    rng = np.random.default_rng(8)
+
+    def mutated(original: bytes) -> bytes:
+        copy = bytearray(
+            original[: rng.integers(1, len(original))] if rng.random() < 0.2 else original
+        )
+        for _ in range(rng.integers(1, 6)):
+            copy[rng.integers(len(copy))] = rng.integers(256)
+        return bytes(copy)
+
+    num_refused = 0
+    for trial in range(240):
+        if trial % 2:
+            path.write_bytes(mutated(data))
+        else:  # valid check sums outside, damage inside
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("session.json", mutated(text))
+                archive.writestr("arrays.npz", mutated(arrays) if trial % 4 else arrays)
+        try:
+            load_session(path)
+        except SessionError:
+            num_refused += 1
+    assert num_refused > 100
+
+
+# --- the video --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(tmp_path: Path, session: Session) -> Session:
+    """A session whose video exists (its content plays no part here)."""
+    folder = tmp_path / "project"
+    (folder / "videos").mkdir(parents=True)
+    video = folder / "videos" / "walk.mp4"
+    video.write_bytes(bytes(range(256)) * 1000)
+    clip = replace(session.clip, path=video, fingerprint=file_fingerprint(video))
+    stored = replace(session, clip=clip)
+    save_session(stored, folder / "a.posestage")
+    return stored
+
+
+def test_video_at_its_place(tmp_path, stored):
+    assert load_session(tmp_path / "project" / "a.posestage").clip.path == stored.clip.path
+
+
+def test_session_and_video_moved_together(tmp_path, stored):
+    shutil.move(tmp_path / "project", tmp_path / "elsewhere")
+    session = load_session(tmp_path / "elsewhere" / "a.posestage")
+    assert session.clip.path == tmp_path / "elsewhere" / "videos" / "walk.mp4"
+
+
+def test_another_video_at_the_relative_place_is_not_taken(tmp_path, stored):
+    shutil.move(tmp_path / "project", tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "videos" / "walk.mp4").write_bytes(b"another")
+    assert load_session(tmp_path / "elsewhere" / "a.posestage").clip.path == stored.clip.path
+
+
+def test_moved_video_is_located_in_a_folder_or_by_name(tmp_path, stored):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "other.mp4").write_bytes(b"another")
+    moved = tmp_path / "new" / "renamed.mp4"
+    shutil.move(stored.clip.path, moved)
+    session = load_session(tmp_path / "project" / "a.posestage")
+    assert session.clip.path == stored.clip.path  # as stored: nothing lies there
+    for place in (tmp_path / "new", moved):
+        located = locate_clip(session, place)
+        assert located.clip.path == moved
+        assert_same(replace(located, clip=session.clip), session)
+
+
+def test_wrong_video_or_folder_is_refused(tmp_path, stored):
+    other = tmp_path / "other.mp4"
+    other.write_bytes(b"another")
+    with pytest.raises(SessionError, match=r"other\.mp4 is not the video"):
+        locate_clip(stored, other)
+    with pytest.raises(SessionError, match=r"does not hold the video walk\.mp4"):
+        locate_clip(stored, tmp_path)
+    with pytest.raises(PoseStageError, match="is not the video"):
+        locate_clip(stored, tmp_path / "nothing.mp4")
