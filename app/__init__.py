@@ -1,0 +1,1 @@
+"""The PoseStage window: thin Qt around `pose_core`."""

@@ -1,0 +1,209 @@
+"""Every action of the window, in one table: menus, shortcuts and their page are made from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+from app.settings import Settings
+
+MENUS = ("File", "Edit", "View", "Go", "Pose", "Models", "Train", "Tools", "Window", "Help")
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """One line of the table.
+
+    Parameters
+    ----------
+    id : str
+        The menu in lower case, a dot, and what the action does.
+    text : str
+        As in the menu.
+    shortcuts : str
+        Separated by blanks.
+    tip : str
+        What it does, where the text does not say it; also why it is not available yet.
+    is_checkable : bool
+    needs : str
+        What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``estimating``,
+        or nothing. ``future`` is not there yet.
+    starts_group : bool
+        Draw a line above it.
+    """
+
+    id: str
+    text: str
+    shortcuts: str = ""
+    tip: str = ""
+    is_checkable: bool = False
+    needs: str = ""
+    starts_group: bool = False
+
+    @property
+    def menu(self) -> str:
+        """Name of the menu it lies in."""
+        return self.id.partition(".")[0].capitalize()
+
+
+_A = ActionSpec
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    _A("file.open", "Open...", "Ctrl+O", "Open a video or a session."),
+    _A("file.sample", "Open the Sample Clip", tip="The clip that comes with PoseStage."),
+    _A("file.close", "Close", "Ctrl+W", needs="clip"),
+    _A("file.save", "Save Session", "Ctrl+S", needs="clip", starts_group=True),
+    _A("file.save_as", "Save Session As...", "Ctrl+Shift+S", needs="clip"),
+    _A("file.locate", "Locate the Video...", tip="Say where the video lies now.", needs="clip"),
+    _A("file.export", "Export...", "Ctrl+E", "BVH, CSV, NPZ, JSON, video.", needs="pose"),
+    _A("file.quit", "Quit", "Ctrl+Q", starts_group=True),
+    _A("edit.undo", "Undo", "Ctrl+Z"),
+    _A("edit.redo", "Redo", "Ctrl+Y Ctrl+Shift+Z"),
+    _A("edit.rename", "Rename the Person...", "F2", needs="person", starts_group=True),
+    _A("edit.delete", "Delete the Person", "Delete", needs="person"),
+    _A("edit.settings", "Settings...", "Ctrl+,", starts_group=True),
+    _A("view.fit", "Fit the Picture", "Ctrl+0", needs="clip"),
+    _A("view.reset", "Reset the Views", "Ctrl+R", needs="clip"),
+    _A("view.poses", "Hide Poses", "H", is_checkable=True, needs="clip"),
+    _A("view.front", "3D from the Front", "Num+1", needs="clip", starts_group=True),
+    _A("view.side", "3D from the Side", "Num+3", needs="clip"),
+    _A("view.top", "3D from Above", "Num+7", needs="clip"),
+    _A("view.camera", "3D from the Video's Camera", "Num+0", needs="clip"),
+    _A("view.trails", "Trails", "T", "Where the joints were.", True, "clip"),
+    _A("view.follow", "Follow the Person", "F", "Keep the person in the middle.", True, "clip"),
+    _A("view.full_screen", "Full Screen", "F11", is_checkable=True, starts_group=True),
+    _A("go.play", "Play or Pause", "Space", needs="clip"),
+    _A("go.loop", "Loop", "L", "Start again at the end.", True, "clip"),
+    _A("go.faster", "Faster", "Up", needs="clip"),
+    _A("go.slower", "Slower", "Down", needs="clip"),
+    _A("go.next", "Next Frame", "Right", needs="clip", starts_group=True),
+    _A("go.previous", "Previous Frame", "Left", needs="clip"),
+    _A("go.forward_10", "Ten Frames Forward", "Shift+Right", needs="clip"),
+    _A("go.back_10", "Ten Frames Back", "Shift+Left", needs="clip"),
+    _A("go.page_forward", "A Tenth of the Clip Forward", "PgDown", needs="clip"),
+    _A("go.page_back", "A Tenth of the Clip Back", "PgUp", needs="clip"),
+    _A("go.first", "First Frame", "Home", needs="clip"),
+    _A("go.last", "Last Frame", "End", needs="clip"),
+    _A(
+        "go.next_flag",
+        "Next Flag",
+        "Ctrl+Right",
+        "Where the person enters or leaves, and where left and right were exchanged.",
+        needs="person",
+        starts_group=True,
+    ),
+    _A("go.previous_flag", "Previous Flag", "Ctrl+Left", needs="person"),
+    _A("go.frame", "Go to Frame...", "Ctrl+J", needs="clip"),
+    _A("go.stage_back", "Stage Back", "[", needs="pose", starts_group=True),
+    _A("go.stage_forward", "Stage Forward", "]", needs="pose"),
+    _A("go.stage_first", "First Stage", "{ Shift+[", needs="pose"),
+    _A("go.stage_last", "Last Stage", "} Shift+]", needs="pose"),
+    _A("pose.estimate", "Estimate", "Ctrl+Return", "Find the people and their 3D.", needs="clip"),
+    _A(
+        "pose.box",
+        "Estimate in a Box...",
+        "B",
+        "Draw a box around the person, in the frame where the estimate shall begin.",
+        needs="clip",
+    ),
+    _A("pose.stop", "Stop and Keep", "", "Keep the frames that are done.", needs="estimating"),
+    _A("pose.cancel", "Cancel the Estimate", "Esc", "Leave all as it was.", needs="estimating"),
+    _A(
+        "pose.scale",
+        "Body Height and Camera...",
+        tip="Body height and focal length give the 3D its scale and place.",
+        needs="clip",
+        starts_group=True,
+    ),
+    _A("pose.clear_range", "Clear the Range", "Ctrl+D", "Of the timeline.", needs="clip"),
+    _A(
+        "train.temporal",
+        "Train a Model...",
+        tip="Not in the window yet. In a terminal: posestage train temporal",
+        needs="future",
+    ),
+    _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),
+    _A("tools.doctor", "System Report...", tip="What is installed, and what is missing."),
+    _A("window.reset", "Reset the Layout"),
+    _A("help.shortcuts", "Keyboard Shortcuts...", "F1"),
+    _A("help.about", "About PoseStage"),
+    *(
+        _A(f"pose.person_{n}", f"Choose Person {n}", str(n), needs="clip", starts_group=n == 1)
+        for n in range(1, 10)
+    ),
+)
+
+# Many of them, and all alike: in the page of shortcuts and the palette, but not in the menu.
+HIDDEN_IN_MENU = frozenset(f"pose.person_{n}" for n in range(1, 10))
+
+
+class Actions(QObject):
+    """The table as `QAction` objects.
+
+    Parameters
+    ----------
+    settings : Settings
+        Holds the shortcuts that the user has changed.
+    parent : QObject
+        The window in which the shortcuts work.
+    """
+
+    def __init__(self, settings: Settings, parent: QObject) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._actions = {spec.id: self._make(spec) for spec in ACTIONS}
+
+    def __getitem__(self, action_id: str) -> QAction:
+        return self._actions[action_id]
+
+    def all(self) -> list[QAction]:
+        return list(self._actions.values())
+
+    def _make(self, spec: ActionSpec) -> QAction:
+        action = QAction(spec.text, self)
+        action.setObjectName(spec.id)
+        action.setCheckable(spec.is_checkable)
+        action.setToolTip(spec.tip or spec.text.removesuffix("..."))
+        action.setStatusTip(spec.tip)
+        if spec.needs == "future":
+            action.setEnabled(False)
+        own = self._settings.shortcut(spec.id)
+        self._bind(action, spec.shortcuts if own is None else own)
+        return action
+
+    @staticmethod
+    def _bind(action: QAction, shortcuts: str) -> None:
+        action.setShortcuts([QKeySequence(word) for word in shortcuts.split()])
+
+    def connect_handlers(self, handlers: Mapping[str, Callable[[], object]]) -> None:
+        """Say what each action does.
+
+        Raises
+        ------
+        KeyError
+            If a handler is for an action that is not in the table.
+        """
+        for action_id, handler in handlers.items():
+            # `triggered` brings a bool that most handlers have no use for.
+            self[action_id].triggered.connect(lambda _checked=False, call=handler: call())
+
+    def set_available(self, conditions: Mapping[str, bool]) -> None:
+        """Enable and disable actions by what they need."""
+        for spec in ACTIONS:
+            if spec.needs in conditions:
+                self[spec.id].setEnabled(conditions[spec.needs])
+
+    def rebind(self, action_id: str, shortcuts: str | None) -> None:
+        """Give an action other shortcuts, and keep them; None brings the default back."""
+        spec = next(spec for spec in ACTIONS if spec.id == action_id)
+        is_default = shortcuts is None or shortcuts == spec.shortcuts
+        self._settings.set_shortcut(action_id, None if is_default else shortcuts)
+        self._bind(self[action_id], spec.shortcuts if shortcuts is None else shortcuts)
+
+    def user_of(self, sequence: QKeySequence, other_than: str) -> QAction | None:
+        """The action that already has a shortcut."""
+        for action_id, action in self._actions.items():
+            if action_id != other_than and sequence in action.shortcuts():
+                return action
+        return None

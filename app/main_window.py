@@ -1,0 +1,358 @@
+"""The main window: puts views, operations and actions together."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QStackedWidget
+
+from app.actions import ACTIONS, Actions
+from app.dialogs.about import AboutDialog
+from app.dialogs.go_to_frame import GoToFrameDialog
+from app.dialogs.palette import PaletteDialog
+from app.dialogs.question import ask
+from app.dialogs.shortcuts import ShortcutLine, ShortcutsDialog
+from app.operations import editing, export, navigation, open_file, save_session, tools
+from app.operations.autosave import Autosave, offer_recovery
+from app.operations.context import AppContext
+from app.operations.estimate import Estimator, Pipeline
+from app.operations.models import available_models
+from app.operations.playback import Player
+from app.operations.settings import show_settings
+from app.paths import sample_clip
+from app.settings import Settings
+from app.views.estimate_bar import EstimateBar
+from app.views.menus import Menus
+from app.views.people import PeopleView
+from app.views.presenter import Presenter
+from app.views.skeleton3d import Skeleton3DView
+from app.views.status import StatusBar
+from app.views.timeline import Timeline
+from app.views.transport import TransportBar
+from app.views.video import VideoView
+from app.views.welcome import WelcomeView
+from app.views.workspace import Workspace
+from app.widgets.theme import theme
+
+GEOMETRY_KEY = "window/geometry"
+
+
+class MainWindow(QMainWindow):
+    """The window of the application.
+
+    Parameters
+    ----------
+    settings : Settings
+    pipeline : callable, optional
+        What estimates; that of `pose_core` by default.
+    """
+
+    def __init__(self, settings: Settings, pipeline: Pipeline | None = None) -> None:
+        super().__init__()
+        self.setAcceptDrops(True)
+        self.setMinimumSize(640, 420)
+        self.context = AppContext(self, settings)
+        self.estimator = Estimator(self.context, *([pipeline] if pipeline else []))
+        self._models = available_models()
+        state = self.context.view_state
+        self.player = Player(self.context.document, state, self.context.decoder, self.context)
+        self.actions_table = Actions(settings, self)
+        self._autosave = Autosave(self.context)
+        self._is_closing = False
+        self._make_views()
+        self._make_menus()
+        self.actions_table.connect_handlers(self._handlers())
+        self._connect()
+        self._update_actions()
+        self._update_title()
+        self.resize(1440, 900)
+        self.restoreGeometry(settings.get_bytes(GEOMETRY_KEY))
+
+    # -- construction ----------------------------------------------------------------------
+
+    def _make_views(self) -> None:
+        context, actions = self.context, self.actions_table
+        self.video = VideoView()
+        self.skeleton = Skeleton3DView()
+        self.timeline = Timeline()
+        self.people = PeopleView(context, actions)
+        self.transport = TransportBar(context, actions, self.player)
+        self.workspace = Workspace(
+            context.settings,
+            self.video,
+            self.skeleton,
+            self.people,
+            self.timeline,
+            self.transport,
+        )
+        self.presenter = Presenter(
+            context, self.estimator, self.video, self.skeleton, self.timeline
+        )
+        self.welcome = WelcomeView(sample_clip() is not None)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.welcome)
+        self._pages.addWidget(self.workspace)
+        self.setCentralWidget(self._pages)
+        self.estimate_bar = EstimateBar(context, actions, self.estimator, self._models)
+        self.addToolBar(self.estimate_bar)
+        self.setStatusBar(StatusBar(context, self.estimator))
+
+    def _make_menus(self) -> None:
+        menus = Menus(
+            self.menuBar(), self.context, self.actions_table, self._models, self.open_path
+        )
+        menus.add_to_window_menu(self.workspace.dock_actions())
+        # Actions that are in no menu have their shortcuts all the same.
+        self.addActions(self.actions_table.all())
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        return {
+            **self._file_handlers(),
+            **self._view_handlers(),
+            **self._go_handlers(),
+            **self._pose_handlers(),
+            "edit.undo": self.context.document.undo_stack.undo,
+            "edit.redo": self.context.document.undo_stack.redo,
+            "edit.rename": self.people.edit_name,
+            "edit.delete": lambda: editing.delete_selected(self.context),
+            "edit.settings": lambda: show_settings(self.context, self._models),
+            "tools.palette": self._show_palette,
+            "tools.doctor": lambda: tools.show_system_report(self.context),
+            "window.reset": self.workspace.reset_layout,
+            "help.shortcuts": self._show_shortcuts,
+            "help.about": lambda: AboutDialog(tools.credits_text(), self).open(),
+        }
+
+    def _file_handlers(self) -> dict[str, Callable[[], object]]:
+        context = self.context
+        return {
+            "file.open": lambda: open_file.ask_and_open(context),
+            "file.sample": lambda: open_file.open_sample(context),
+            "file.close": lambda: open_file.close_document(context),
+            "file.save": lambda: save_session.save(context),
+            "file.save_as": lambda: save_session.save_as(context),
+            "file.locate": lambda: open_file.locate_open_video(context),
+            "file.export": lambda: export.ask_and_export(context),
+            "file.quit": self.close,
+        }
+
+    def _view_handlers(self) -> dict[str, Callable[[], object]]:
+        actions, skeleton = self.actions_table, self.skeleton
+        presets = {
+            f"view.{name}": lambda name=name: skeleton.set_view_preset(name)
+            for name in ("front", "side", "top", "camera")
+        }
+        return {
+            **presets,
+            "view.fit": self.video.fit,
+            "view.reset": self._reset_views,
+            "view.poses": lambda: self.context.view_state.set_poses_visible(
+                not actions["view.poses"].isChecked()
+            ),
+            "view.trails": lambda: skeleton.set_trails(actions["view.trails"].isChecked()),
+            "view.follow": lambda: skeleton.set_follow(actions["view.follow"].isChecked()),
+            "view.full_screen": self._toggle_full_screen,
+        }
+
+    def _go_handlers(self) -> dict[str, Callable[[], object]]:
+        state, document = self.context.view_state, self.context.document
+        return {
+            "go.play": lambda: state.set_playing(not state.is_playing),
+            "go.loop": lambda: state.set_looping(self.actions_table["go.loop"].isChecked()),
+            "go.faster": lambda: state.change_speed(1),
+            "go.slower": lambda: state.change_speed(-1),
+            "go.next": lambda: navigation.step(state, 1),
+            "go.previous": lambda: navigation.step(state, -1),
+            "go.forward_10": lambda: navigation.step(state, 10),
+            "go.back_10": lambda: navigation.step(state, -10),
+            "go.page_forward": lambda: navigation.page(state, 1),
+            "go.page_back": lambda: navigation.page(state, -1),
+            "go.first": lambda: navigation.go_to(state, 0),
+            "go.last": lambda: navigation.go_to(state, state.num_frames - 1),
+            "go.next_flag": lambda: navigation.go_to_flag(document, state, 1),
+            "go.previous_flag": lambda: navigation.go_to_flag(document, state, -1),
+            "go.frame": self._ask_for_frame,
+            "go.stage_back": lambda: state.set_stage(state.stage - 1),
+            "go.stage_forward": lambda: state.set_stage(state.stage + 1),
+            "go.stage_first": lambda: state.set_stage(0),
+            "go.stage_last": lambda: state.set_stage(state.num_stages - 1),
+        }
+
+    def _pose_handlers(self) -> dict[str, Callable[[], object]]:
+        persons = {f"pose.person_{n}": lambda n=n: self._select_nth_person(n) for n in range(1, 10)}
+        return {
+            **persons,
+            "pose.estimate": self.estimator.start,
+            "pose.box": self.video.begin_box,
+            "pose.stop": self.estimator.stop_and_keep,
+            "pose.cancel": self.estimator.cancel,
+            "pose.scale": lambda: show_settings(self.context, self._models, of_clip=True),
+            "pose.clear_range": lambda: self.context.view_state.set_range(None),
+        }
+
+    def _connect(self) -> None:
+        context, stack = self.context, self.context.document.undo_stack
+        context.document.opened.connect(self._on_opened)
+        context.document.changed.connect(self._update_actions)
+        context.document.modified_changed.connect(self._update_title)
+        context.view_state.track_changed.connect(self._update_actions)
+        context.files_changed.connect(self._show_recent_files)
+        stack.indexChanged.connect(self._update_actions)
+        self.estimator.started.connect(self._update_actions)
+        self.estimator.ended.connect(self._update_actions)
+        self.video.box_drawn.connect(lambda *box: self.estimator.start_in_box(box))
+        self.people.person_chosen.connect(self.presenter.select_person)
+        # Queued: the list is filled anew, which must not happen while its editor closes.
+        self.people.renamed.connect(self._rename, Qt.ConnectionType.QueuedConnection)
+        self.welcome.open_wanted.connect(self.actions_table["file.open"].trigger)
+        self.welcome.sample_wanted.connect(self.actions_table["file.sample"].trigger)
+        self.welcome.file_wanted.connect(self.open_path)
+        theme().changed.connect(self.skeleton.set_theme)
+        self.skeleton.set_theme(theme().is_dark)
+        self._show_recent_files()
+
+    # -- what is shown ---------------------------------------------------------------------
+
+    def _on_opened(self) -> None:
+        is_open = self.context.document.session is not None
+        self._pages.setCurrentWidget(self.workspace if is_open else self.welcome)
+        self._update_actions()
+        self._update_title()
+
+    def _update_title(self) -> None:
+        document = self.context.document
+        self.setWindowTitle(f"{document.title}[*] - PoseStage" if document.session else "PoseStage")
+        self.setWindowModified(document.is_modified)
+
+    def _update_actions(self) -> None:
+        document, state = self.context.document, self.context.view_state
+        self.actions_table.set_available(
+            {
+                "clip": document.session is not None,
+                "person": state.track_id is not None,
+                "pose": state.model is not None,
+                "estimating": self.estimator.is_running,
+            }
+        )
+        stack = document.undo_stack
+        for name, can, what in (
+            ("undo", stack.canUndo(), stack.undoText()),
+            ("redo", stack.canRedo(), stack.redoText()),
+        ):
+            action = self.actions_table[f"edit.{name}"]
+            action.setEnabled(can)
+            action.setText(f"{name.capitalize()} {what}".strip())
+        is_free = document.session is not None and not self.estimator.is_running
+        for action_id in ("pose.estimate", "pose.box", "pose.scale"):
+            self.actions_table[action_id].setEnabled(is_free)
+        self.actions_table["file.sample"].setEnabled(sample_clip() is not None)
+
+    def _show_recent_files(self) -> None:
+        self.welcome.set_recent_files(self.context.settings.recent_files())
+
+    def _reset_views(self) -> None:
+        self.video.fit()
+        self.skeleton.reset_view()
+
+    def _toggle_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def _rename(self, track_id: int, name: str) -> None:
+        editing.rename(self.context, track_id, name)
+        self.people.refresh()
+
+    def _select_nth_person(self, number: int) -> None:
+        session = self.context.document.session
+        if session is not None and number <= len(session.tracks):
+            self.presenter.select_person(session.tracks[number - 1].track_id)
+
+    # -- dialogs ---------------------------------------------------------------------------
+
+    def _ask_for_frame(self) -> None:
+        session, state = self.context.document.session, self.context.view_state
+        if session is not None:
+            go = lambda frame: navigation.go_to(state, frame)  # noqa: E731
+            GoToFrameDialog(session.clip, state.frame, go, self).open()
+
+    def _show_palette(self) -> None:
+        PaletteDialog(self.actions_table.all(), self).open()
+
+    def _show_shortcuts(self) -> None:
+        ShortcutsDialog(self._shortcut_lines, self._rebind, self).open()
+
+    def _shortcut_lines(self) -> list[ShortcutLine]:
+        table = self.actions_table
+        return [
+            ShortcutLine(
+                spec.id, spec.menu, spec.text.removesuffix("..."), table[spec.id].shortcuts()
+            )
+            for spec in ACTIONS
+        ]
+
+    def _rebind(self, action_id: str, shortcut: str | None) -> str | None:
+        if shortcut:
+            user = self.actions_table.user_of(QKeySequence(shortcut), action_id)
+            if user is not None:
+                return user.text().removesuffix("...")
+        self.actions_table.rebind(action_id, shortcut)
+        return None
+
+    # -- files dropped on the window, and its end ------------------------------------------
+
+    def offer_recovery(self) -> None:
+        """Ask about unsaved work of an earlier run, if there is any."""
+        offer_recovery(self.context)
+
+    def open_path(self, path: Path) -> None:
+        """Open a video or a session."""
+        open_file.open_path(self.context, path)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.open_path(paths[0])
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._is_closing:
+            self._shut_down()
+            event.accept()
+            return
+        event.ignore()
+        if self.estimator.is_running:
+            self._ask_to_stop_estimate()
+        else:
+            save_session.confirm_unsaved(self.context, self._close_for_good)
+
+    def _ask_to_stop_estimate(self) -> None:
+        def cancel_and_close() -> None:
+            self.estimator.cancel()
+            self.close()
+
+        ask(
+            self,
+            "An estimate is running",
+            "Close PoseStage and give up the estimate?",
+            [("Keep Running", "reject", None), ("Give Up and Close", "destroy", cancel_and_close)],
+            more="“Stop and Keep” keeps the frames that are done.",
+        )
+
+    def _close_for_good(self) -> None:
+        self._is_closing = True
+        self.close()
+
+    def _shut_down(self) -> None:
+        self.context.view_state.set_playing(False)
+        self.workspace.save_layout()
+        self.context.settings.set_bytes(GEOMETRY_KEY, self.saveGeometry())
+        self.context.settings.sync()
+        self.context.shut_down()
+        self._autosave.remove_copy()

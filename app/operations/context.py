@@ -1,0 +1,63 @@
+"""What every operation works with."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QDialog, QWidget
+
+from app.dialogs.error_dialog import show_error
+from app.document import SessionDocument
+from app.settings import Settings
+from app.view_state import ViewState
+from app.workers.frame_decoder import FrameDecoder
+from app.workers.task import Task, TaskRunner
+
+
+class AppContext(QObject):
+    """The document, what is shown of it, and the workers, for the operations.
+
+    Attributes
+    ----------
+    noticed : Signal(str)
+        A small message of success.
+    files_changed : Signal()
+        The list of recent files is another one.
+    settings_changed : Signal()
+        Model, device, theme or another setting was chosen.
+    """
+
+    noticed = Signal(str)
+    files_changed = Signal()
+    settings_changed = Signal()
+
+    def __init__(self, window: QWidget, settings: Settings) -> None:
+        super().__init__(window)
+        self.window = window
+        self.settings = settings
+        self.document = SessionDocument(self)
+        self.view_state = ViewState(self)
+        self.decoder = FrameDecoder(parent=self)
+        self.tasks = TaskRunner(self)
+
+    def notice(self, text: str) -> None:
+        """Tell of a success, in passing."""
+        self.noticed.emit(text)
+
+    def show_error(self, error: BaseException, action: str) -> QDialog:
+        return show_error(self.window, error, action)
+
+    def start_task(self, task: Task, action: str) -> Task:
+        """Start a task whose failure is shown to the user under the title `action`."""
+        task.failed.connect(lambda error: self.show_error(error, action))
+        return self.tasks.start(task)
+
+    def remember_file(self, path: Path, kind: str) -> None:
+        """Add to the recent files, and remember the folder for files of this kind."""
+        self.settings.add_recent_file(path)
+        self.settings.set_folder(kind, path.parent)
+        self.files_changed.emit()
+
+    def shut_down(self) -> None:
+        """End all threads."""
+        self.tasks.shut_down()
+        self.decoder.shut_down()

@@ -1,0 +1,108 @@
+"""Bring new tracks together with those that a session already has."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
+from pose_core.session import ModelRun, Track
+
+# Two tracks are one person when their joints lie nearer than this, in heights of the person.
+SAME_PERSON_DISTANCE = 0.25
+
+
+def merge_tracks(
+    old: tuple[Track, ...], new: tuple[Track, ...], start: int, end: int
+) -> tuple[Track, ...]:
+    """Tracks of a session after an estimate of the frames ``start <= frame < end``.
+
+    A person found again keeps id, name, what lies outside the range, runs of other models, and
+    keypoints that the user has set. People not found again stay as they are.
+
+    Parameters
+    ----------
+    old, new : tuple of Track
+        All of one clip.
+    start, end : int
+
+    Returns
+    -------
+    tuple of Track
+    """
+    remaining = list(old)
+    merged = []
+    next_id = max((track.track_id for track in old), default=0) + 1
+    for track in new:
+        known = _same_person(track, remaining)
+        if known is None:
+            has_default_name = track.name == f"Person {track.track_id}"
+            name = f"Person {next_id}" if has_default_name else track.name
+            merged.append(replace(track, track_id=next_id, name=name))
+            next_id += 1
+        else:
+            remaining.remove(known)
+            merged.append(_renewed(known, track, np.arange(start, end)))
+    by_id = {track.track_id: track for track in [*remaining, *merged]}
+    return tuple(by_id[track_id] for track_id in sorted(by_id))
+
+
+def _same_person(track: Track, candidates: list[Track]) -> Track | None:
+    """The nearest candidate, if it is near enough to be the same person."""
+    distances = [(_distance(track, other), i) for i, other in enumerate(candidates)]
+    distance, index = min(distances, default=(np.inf, -1))
+    return candidates[index] if distance < SAME_PERSON_DISTANCE else None
+
+
+def _distance(a: Track, b: Track) -> float:
+    """Median distance of joints over the frames that both have, in heights of the person."""
+    common = np.flatnonzero(a.present_mask & b.present_mask)
+    if not len(common):
+        return np.inf
+    xy_a, xy_b = a.keypoints.xy[common], b.keypoints.xy[common]
+    heights = np.nanmax(xy_a, axis=1) - np.nanmin(xy_a, axis=1)
+    distances = np.linalg.norm(xy_a - xy_b, axis=-1) / np.maximum(heights.max(axis=-1), 1)[:, None]
+    known = distances[np.isfinite(distances)]
+    return float(np.median(known)) if len(known) else np.inf
+
+
+def _renewed(old: Track, new: Track, frames: np.ndarray) -> Track:
+    runs = dict(old.runs)
+    for model, run in new.runs.items():
+        # Popped first: the newest run is the last one.
+        runs[model] = _renewed_run(runs.pop(model, None), run, frames)
+    return replace(
+        old,
+        keypoints=_renewed_keypoints(old.keypoints, new.keypoints, frames),
+        runs=runs,
+        swapped_mask=_renewed_mask(old, new, frames),
+    )
+
+
+def _renewed_keypoints(old: Keypoints2D, new: Keypoints2D, frames: np.ndarray) -> Keypoints2D:
+    xy, scores = old.xy.copy(), old.scores.copy()
+    sources = np.array(old.sources)
+    taken = np.zeros(sources.shape, dtype=bool)
+    taken[frames] = sources[frames] != SOURCE_USER
+    xy[taken] = new.xy[taken]
+    scores[taken] = new.scores[taken]
+    sources[taken] = np.asarray(new.sources)[taken]
+    return Keypoints2D(xy, scores, old.skeleton, sources)
+
+
+def _renewed_run(old: ModelRun | None, new: ModelRun, frames: np.ndarray) -> ModelRun:
+    if old is None or old.poses.stages.shape != new.poses.stages.shape:
+        return new
+    stages, root = old.poses.stages.copy(), np.array(old.poses.root)
+    stages[:, frames] = new.poses.stages[:, frames]
+    root[frames] = np.asarray(new.poses.root)[frames]
+    poses = Poses3D(stages, root, new.poses.skeleton, new.poses.is_root_estimated)
+    return ModelRun(poses, new.meta)
+
+
+def _renewed_mask(old: Track, new: Track, frames: np.ndarray) -> np.ndarray | None:
+    if new.swapped_mask is None:
+        return old.swapped_mask
+    none = np.zeros(len(new.keypoints), dtype=bool)
+    mask = (none if old.swapped_mask is None else old.swapped_mask).copy()
+    mask[frames] = new.swapped_mask[frames]
+    return mask

@@ -1,0 +1,199 @@
+"""Open a video or a session."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog
+
+from app.dialogs.question import ask
+from app.operations.context import AppContext
+from app.operations.save_session import confirm_unsaved
+from app.paths import VIDEO_SUFFIXES, sample_clip
+from app.workers.task import Task
+from pose_core.errors import SessionError
+from pose_core.session import Session
+from pose_core.session_io import SUFFIX, load_session, locate_clip
+from pose_core.video import open_clip
+
+Opened = tuple[Session, Path | None]
+
+
+class MovedVideo:
+    """A session whose video is not where it was, or is another one."""
+
+    def __init__(self, session: Session, path: Path) -> None:
+        self.session = session
+        self.path = path
+
+
+def is_session(path: Path) -> bool:
+    return path.suffix.lower() == SUFFIX
+
+
+def file_filter() -> str:
+    """File types for the dialog."""
+    videos = " ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
+    session = f"*{SUFFIX}"
+    return (
+        f"Videos and sessions ({videos} {session});;Videos ({videos});;"
+        f"Sessions ({session});;All files (*)"
+    )
+
+
+def ask_and_open(context: AppContext) -> None:
+    """Let the user choose a file, and open it."""
+    folder = context.settings.folder("video")
+    name, _ = QFileDialog.getOpenFileName(context.window, "Open", folder, file_filter())
+    if name:
+        open_path(context, Path(name))
+
+
+def open_sample(context: AppContext) -> None:
+    """Open the clip that comes with the application."""
+    path = sample_clip()
+    if path is None:
+        context.show_error(
+            FileNotFoundError("This installation has no sample clip."), "Opening the sample clip"
+        )
+        return
+    open_path(context, path)
+
+
+def open_recovered(context: AppContext, copy: Path) -> None:
+    """Open an automatic copy; it counts as unsaved until it is saved under a name."""
+    action = "Opening the automatic copy"
+    task = Task(action, lambda: _read(copy))
+
+    def on_read(opened: Opened | MovedVideo) -> None:
+        session = opened.session if isinstance(opened, MovedVideo) else opened[0]
+        context.document.open(session, is_recovered=True)
+        copy.unlink(missing_ok=True)
+
+    task.succeeded.connect(on_read)
+    context.start_task(task, action)
+
+
+def open_path(context: AppContext, path: Path, then: Callable[[], None] | None = None) -> None:
+    """Open a file; what was open stays untouched when that fails.
+
+    Parameters
+    ----------
+    context : AppContext
+    path : Path
+        A video, or a session file.
+    then : callable, optional
+        Called once the file is open.
+    """
+    confirm_unsaved(context, lambda: _start(context, path, then))
+
+
+def _start(context: AppContext, path: Path, then: Callable[[], None] | None) -> None:
+    action = "Opening the session" if is_session(path) else "Opening the video"
+    revision = context.document.revision
+    task = Task(action, lambda: _read(path), revision)
+
+    def on_read(opened: Opened | MovedVideo) -> None:
+        if context.document.revision != revision:
+            return  # something else was opened or changed meanwhile
+        if isinstance(opened, MovedVideo):
+            _ask_for_video(context, opened, then)
+        else:
+            _finish(context, *opened, then)
+
+    task.succeeded.connect(on_read)
+    task.failed.connect(lambda: _forget_missing(context, path))
+    context.start_task(task, action)
+
+
+def _read(path: Path) -> Opened | MovedVideo:
+    """Read a file in the worker thread."""
+    path = path.absolute()
+    if not is_session(path):
+        return Session(open_clip(path)), None
+    session = load_session(path)
+    for place in (session.clip.path, path.parent):
+        with suppress(SessionError):
+            return locate_clip(session, place), path
+    return MovedVideo(session, path)
+
+
+def _finish(
+    context: AppContext, session: Session, path: Path | None, then: Callable[[], None] | None
+) -> None:
+    context.document.open(session, path)
+    if path is None:
+        context.remember_file(session.clip.path, "video")
+    else:
+        context.remember_file(path, "session")
+    if session.clip.warning:
+        context.notice(session.clip.warning)
+    if then is not None:
+        then()
+
+
+def _forget_missing(context: AppContext, path: Path) -> None:
+    if not path.exists():
+        context.settings.remove_recent_file(path)
+        context.files_changed.emit()
+
+
+def _ask_for_video(context: AppContext, moved: MovedVideo, then: Callable[[], None] | None) -> None:
+    name = moved.session.clip.path.name
+    ask(
+        context.window,
+        "The video has moved",
+        f"The video {name} of this session is not where it was.",
+        [
+            ("Locate the Video...", "accept", lambda: _locate(context, moved, then)),
+            ("Cancel", "reject", None),
+        ],
+        more=f"It was {moved.session.clip.path}. Nothing in the session is lost.",
+    )
+
+
+def _locate(context: AppContext, moved: MovedVideo, then: Callable[[], None] | None) -> None:
+    folder = context.settings.folder("video")
+    title = f"Locate {moved.session.clip.path.name}"
+    name, _ = QFileDialog.getOpenFileName(context.window, title, folder, file_filter())
+    if name:
+        use_video(context, moved, Path(name), then)
+
+
+def use_video(
+    context: AppContext,
+    moved: MovedVideo,
+    video: Path,
+    then: Callable[[], None] | None = None,
+) -> None:
+    """Check that a file is the video of a session, and open the session with it."""
+    action = "Locating the video"
+    task = Task(action, lambda: locate_clip(moved.session, video))
+    task.succeeded.connect(lambda session: _finish(context, session, moved.path, then))
+    context.start_task(task, action)
+
+
+def locate_open_video(context: AppContext) -> None:
+    """Say where the video of the open session lies now."""
+    session, revision = context.document.session, context.document.revision
+    if session is None:
+        return
+    title = f"Locate {session.clip.path.name}"
+    folder = context.settings.folder("video")
+    name, _ = QFileDialog.getOpenFileName(context.window, title, folder, file_filter())
+    if not name:
+        return
+    action = "Locating the video"
+    task = Task(action, lambda: locate_clip(session, Path(name)), revision)
+
+    def on_located(located: Session) -> None:
+        if context.document.revision == revision:
+            context.document.relocate(located)
+
+    task.succeeded.connect(on_located)
+    context.start_task(task, action)
+
+
+def close_document(context: AppContext) -> None:
+    """Close what is open."""
+    confirm_unsaved(context, lambda: context.document.open(None))

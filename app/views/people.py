@@ -1,0 +1,177 @@
+"""The list of people, and what is known of the selected one."""
+
+from html import escape
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QLabel,
+    QTextBrowser,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions import Actions
+from app.operations.context import AppContext
+from pose_core.session import Session, Track
+
+TRACK_ROLE = Qt.ItemDataRole.UserRole
+NAME, FRAMES, SCORE = range(3)
+
+
+class PeopleView(QWidget):
+    """People by name, with the frames in which they were found and how sure that is.
+
+    Attributes
+    ----------
+    person_chosen : Signal(int)
+        Track id.
+    renamed : Signal(int, str)
+        Track id and the new name.
+    """
+
+    person_chosen = Signal(int)
+    renamed = Signal(int, str)
+
+    def __init__(self, context: AppContext, actions: Actions) -> None:
+        super().__init__()
+        self._context = context
+        self._list = QTreeWidget()
+        self._list.setHeaderLabels(["Person", "Frames", "Score"])
+        self._list.setRootIsDecorated(False)
+        self._list.setAlternatingRowColors(True)
+        self._list.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
+        self._list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._list.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self._list.addActions([actions["edit.rename"], actions["edit.delete"]])
+        header = self._list.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        for column in (FRAMES, SCORE):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self._list.setAccessibleName("People")
+        self._empty = QLabel("Nobody yet.\nPress Estimate to find the people in the clip.")
+        self._empty.setWordWrap(True)
+        self._empty.setProperty("faint", True)
+        self._facts = QTextBrowser()
+        self._facts.setFrameShape(QFrame.Shape.NoFrame)
+        self._facts.viewport().setAutoFillBackground(False)
+        self._facts.setAccessibleName("About the selected person")
+        self._list.setMaximumHeight(10 * self.fontMetrics().height())
+        self.setMinimumWidth(200)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addWidget(self._empty)
+        layout.addWidget(self._list)
+        layout.addWidget(self._facts, 1)
+        layout.addStretch()
+
+        self._list.currentItemChanged.connect(self._on_current_changed)
+        self._list.itemChanged.connect(self._on_item_changed)
+        context.document.opened.connect(self.refresh)
+        context.document.changed.connect(self.refresh)
+        context.view_state.track_changed.connect(self._show_selection)
+        context.view_state.stage_changed.connect(self._show_selection)
+        self.refresh()
+
+    def edit_name(self) -> None:
+        """Begin to rename the selected person in the list."""
+        item = self._list.currentItem()
+        if item is not None:
+            self._list.editItem(item, NAME)
+
+    def refresh(self) -> None:
+        """Show the people as the document has them."""
+        session = self._context.document.session
+        tracks = session.tracks if session else ()
+        self._list.blockSignals(True)
+        self._list.clear()
+        for track in tracks:
+            self._list.addTopLevelItem(_item_of(track))
+        self._list.blockSignals(False)
+        self._empty.setVisible(not tracks)
+        self._list.setVisible(bool(tracks))
+        self._show_selection()
+
+    def _show_selection(self) -> None:
+        self._list.blockSignals(True)
+        selected = self._context.view_state.track_id
+        for row in range(self._list.topLevelItemCount()):
+            item = self._list.topLevelItem(row)
+            if item is not None and item.data(NAME, TRACK_ROLE) == selected:
+                self._list.setCurrentItem(item)
+        self._list.blockSignals(False)
+        session = self._context.document.session
+        track = next(
+            (t for t in (session.tracks if session else ()) if t.track_id == selected), None
+        )
+        self._facts.setVisible(track is not None)
+        if session is not None and track is not None:
+            facts = facts_of(session, track, self._context.view_state.model)
+            faint = self.palette().color(QPalette.ColorRole.PlaceholderText).name()
+            self._facts.setHtml(
+                "".join(
+                    f'<p style="margin: 0 0 6px 0"><span style="color: {faint}">{escape(name)}'
+                    f"</span><br>{escape(value)}</p>"
+                    for name, value in facts
+                )
+            )
+
+    def _on_current_changed(self, item: QTreeWidgetItem | None) -> None:
+        if item is not None:
+            self.person_chosen.emit(item.data(NAME, TRACK_ROLE))
+
+    def _on_item_changed(self, item: QTreeWidgetItem, column: int) -> None:
+        if column == NAME:
+            self.renamed.emit(item.data(NAME, TRACK_ROLE), item.text(NAME).strip())
+
+
+def _item_of(track: Track) -> QTreeWidgetItem:
+    present = track.present_mask
+    score = float(np.mean(track.keypoints.scores[present])) if present.any() else 0.0
+    item = QTreeWidgetItem([track.name, str(int(present.sum())), f"{score:.2f}"])
+    item.setData(NAME, TRACK_ROLE, track.track_id)
+    item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+    item.setTextAlignment(FRAMES, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    item.setTextAlignment(SCORE, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    item.setToolTip(SCORE, "Mean confidence of the 2D joints, 0 to 1.")
+    return item
+
+
+def facts_of(session: Session, track: Track, model: str | None) -> list[tuple[str, str]]:
+    """What the user should know of a person before trusting the numbers."""
+    facts = []
+    frames = track.present_frames
+    if len(frames):
+        facts.append(("Seen", f"frames {frames[0]} to {frames[-1]}"))
+    if track.swapped_mask is not None:
+        facts.append(
+            ("Sides", f"left and right put right in {int(track.swapped_mask.sum())} frames")
+        )
+    run = track.runs.get(model or "")
+    if run is None:
+        facts.append(("3D", "not estimated yet"))
+        return facts
+    facts.append(("3D by", str(model)))
+    if session.body_height_m:
+        facts.append(("Scale", f"from the body height you gave, {session.body_height_m:.2f} m"))
+    else:
+        facts.append(("Scale", "relative: no body height is given"))
+    if run.poses.is_root_estimated:
+        assumed = [
+            name
+            for name, value in (
+                ("focal length", session.focal_px),
+                ("body height", session.body_height_m),
+            )
+            if not value
+        ]
+        if assumed:
+            facts.append(("Place", f"estimated with an assumed {' and '.join(assumed)}"))
+    return facts

@@ -1,0 +1,118 @@
+"""What the window shows while nothing is open."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+WIDTH = 560
+
+
+class WelcomeView(QWidget):
+    """Title, the two ways to begin, and what was open lately.
+
+    Attributes
+    ----------
+    open_wanted, sample_wanted : Signal()
+    file_wanted : Signal(Path)
+        One of the recent files.
+    """
+
+    open_wanted = Signal()
+    sample_wanted = Signal()
+    file_wanted = Signal(object)
+
+    def __init__(self, has_sample: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._recent_title = QLabel("Recent")
+        self._recent = QListWidget()
+        self._recent.setFrameShape(QFrame.Shape.NoFrame)
+        self._recent.setAlternatingRowColors(True)
+        self._recent.itemActivated.connect(self._open_recent)
+        self._recent.itemClicked.connect(self._open_recent)
+        self._recent.setAccessibleName("Recent files")
+
+        column = QWidget()
+        column.setFixedWidth(WIDTH)
+        layout = QVBoxLayout(column)
+        layout.setSpacing(12)
+        layout.addStretch(2)
+        layout.addWidget(_title("PoseStage", 2.4))
+        text = QLabel("3D human pose from one camera: estimate, inspect, correct, export.")
+        text.setWordWrap(True)
+        layout.addWidget(text)
+        layout.addSpacing(12)
+        layout.addLayout(self._buttons(has_sample))
+        layout.addWidget(_faint("or drop a video or a session anywhere on this window"))
+        layout.addSpacing(20)
+        layout.addWidget(self._recent_title)
+        layout.addWidget(self._recent, 5)
+        layout.addStretch(1)
+
+        row = QHBoxLayout(self)
+        row.addStretch()
+        row.addWidget(column)
+        row.addStretch()
+
+    def set_recent_files(self, paths: list[Path]) -> None:
+        """Show these files; those that are gone are left out."""
+        self._recent.clear()
+        for path in paths:
+            if not path.is_file():
+                continue
+            item = QListWidgetItem(f"{path.name}\n{_short(path.parent)}")
+            item.setData(Qt.ItemDataRole.UserRole, path)
+            item.setToolTip(str(path))
+            self._recent.addItem(item)
+        has_any = self._recent.count() > 0
+        self._recent_title.setVisible(has_any)
+        self._recent.setVisible(has_any)
+
+    def _buttons(self, has_sample: bool) -> QHBoxLayout:
+        row = QHBoxLayout()
+        open_button = QPushButton("Open a Video or Session...")
+        open_button.setProperty("primary", True)
+        open_button.clicked.connect(self.open_wanted)
+        row.addWidget(open_button)
+        if has_sample:
+            sample_button = QPushButton("Try the Sample Clip")
+            sample_button.clicked.connect(self.sample_wanted)
+            row.addWidget(sample_button)
+        row.addStretch()
+        return row
+
+    def _open_recent(self, item: QListWidgetItem) -> None:
+        self.file_wanted.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _title(text: str, scale: float) -> QLabel:
+    label = QLabel(text)
+    font = label.font()
+    font.setPointSizeF(font.pointSizeF() * scale)
+    font.setWeight(QFont.Weight.DemiBold)
+    label.setFont(font)
+    return label
+
+
+def _faint(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("faint", True)
+    return label
+
+
+def _short(folder: Path) -> str:
+    """Path with the home folder as ``~``."""
+    try:
+        return str(Path("~") / folder.relative_to(Path.home()))
+    except ValueError:
+        return str(folder)

@@ -1,0 +1,1 @@
+"""Threads that keep long work off the window."""

@@ -1,0 +1,248 @@
+"""The one thread that decodes the frames to be shown."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from app.workers.frame_cache import FrameCache, PreviewStore
+from pose_core.clip import Clip
+from pose_core.errors import PoseStageError
+from pose_core.video import VideoReader
+
+CACHE_BYTES = 384 * 2**20
+NEIGHBOURS = 12  # frames decoded on either side of the one shown, for stepping
+MAX_AHEAD = 60  # frames decoded ahead while playing
+PREVIEW_DELAY_MS = 60  # a jump that takes longer shows a preview first
+MAX_SWEPT_FRAMES = 5000  # longer clips have no previews made of every part beforehand
+
+
+@dataclass
+class _OpenClip:
+    """What belongs to one clip; work that comes late ends up here and is let go with it."""
+
+    clip: Clip
+    cache: FrameCache
+    previews: PreviewStore
+    errors: dict[int, PoseStageError] = field(default_factory=dict)
+    sweep_position: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.clip.width * self.clip.height * 3
+
+    def is_settled(self, index: int) -> bool:
+        """Whether there is nothing (more) to be done for a frame."""
+        return index in self.cache or index in self.errors
+
+
+class FrameDecoder(QObject):
+    """Delivers frames of the open clip; the newest request wins.
+
+    While playing it decodes ahead, at rest the neighbours of the frame shown, and then goes
+    once through the clip for the previews.
+
+    Attributes
+    ----------
+    frame_ready : Signal(int, ndarray, bool)
+        Index and picture (H, W, 3) uint8 RGB; True where it is a preview: small, and its index
+        only near the one asked for.
+    failed : Signal(PoseStageError)
+        The frame asked for cannot be decoded.
+    """
+
+    frame_ready = Signal(int, object, bool)
+    failed = Signal(object)
+    _decoded = Signal(object, int, object)
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._cache_bytes = cache_bytes
+        self._condition = threading.Condition()
+        self._open: _OpenClip | None = None
+        self._wanted: int | None = None
+        self._position = 0
+        self._is_playing = False
+        self._is_idle_work_allowed = True
+        self._is_stopping = False
+        self._decoded.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._preview_timer = QTimer(self, singleShot=True, interval=PREVIEW_DELAY_MS)
+        self._preview_timer.timeout.connect(self._show_preview)
+        self._thread = threading.Thread(target=self._run, name="frame decoder", daemon=True)
+        self._thread.start()
+
+    # -- GUI thread ------------------------------------------------------------------------
+
+    def open(self, clip: Clip | None) -> None:
+        """Serve another clip, or none."""
+        state = None
+        if clip is not None:
+            previews = PreviewStore(clip.num_frames)
+            state = _OpenClip(clip, FrameCache(self._cache_bytes), previews)
+        self._preview_timer.stop()
+        with self._condition:
+            self._open = state
+            self._wanted = None
+            self._position = 0
+            self._is_playing = False
+            self._condition.notify()
+
+    def request(self, index: int, *, is_scrubbing: bool = False) -> None:
+        """Ask for a frame: at once where it is kept, otherwise as soon as it is decoded.
+
+        Parameters
+        ----------
+        index : int
+        is_scrubbing : bool
+            The user is dragging: the nearest preview is delivered meanwhile.
+        """
+        state = self._open
+        if state is None:
+            return
+        image = state.cache.get(index)
+        with self._condition:
+            self._position = index
+            self._wanted = None if state.is_settled(index) else index
+            self._condition.notify()
+        if image is not None:
+            self._preview_timer.stop()
+            self.frame_ready.emit(index, image, False)
+        elif index in state.errors:
+            self.failed.emit(state.errors[index])
+        elif is_scrubbing:
+            self._show_preview()
+        else:
+            self._preview_timer.start()
+
+    def newest_between(self, after: int, last: int) -> int | None:
+        """Largest decoded index with ``after < index <= last``, for playback."""
+        return self._open.cache.newest_between(after, last) if self._open else None
+
+    def set_playing(self, is_playing: bool) -> None:
+        """Decode ahead of the last request."""
+        with self._condition:
+            self._is_playing = is_playing
+            self._condition.notify()
+
+    def skip_to(self, index: int) -> None:
+        """Decode ahead from here on: playback has fallen behind."""
+        with self._condition:
+            self._position = index
+            self._condition.notify()
+
+    def allow_idle_work(self, is_allowed: bool) -> None:
+        """Leave the processor to others, for example while poses are estimated."""
+        with self._condition:
+            self._is_idle_work_allowed = is_allowed
+            self._condition.notify()
+
+    def shut_down(self) -> None:
+        """End the thread and close the file."""
+        self._preview_timer.stop()
+        with self._condition:
+            self._is_stopping = True
+            self._condition.notify()
+        self._thread.join()
+
+    def _show_preview(self) -> None:
+        if self._open is None or self._wanted is None:
+            return
+        max_distance = max(self._open.previews.spacing, round(self._open.clip.fps))
+        found = self._open.previews.nearest(self._wanted, max_distance)
+        if found is not None:
+            self.frame_ready.emit(*found, True)
+
+    def _deliver(self, state: _OpenClip, index: int, result: np.ndarray | PoseStageError) -> None:
+        if state is not self._open or index != self._wanted:
+            return
+        self._wanted = None
+        self._preview_timer.stop()
+        if isinstance(result, PoseStageError):
+            self.failed.emit(result)
+        else:
+            self.frame_ready.emit(index, result, False)
+
+    # -- decode thread ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        reader: VideoReader | None = None
+        served: _OpenClip | None = None
+        while True:
+            with self._condition:
+                while (job := self._next_job()) is None and not self._is_stopping:
+                    # Nothing may hold a closed clip's file open.
+                    if reader is not None and served is not self._open:
+                        break
+                    self._condition.wait()
+                state, is_stopping = self._open, self._is_stopping
+            if reader is not None and (is_stopping or served is not state):
+                reader.close()
+                reader = None
+            if is_stopping:
+                return
+            if state is None or job is None:
+                continue
+            served = state
+            reader = self._decode(state, reader, job)
+
+    def _decode(
+        self, state: _OpenClip, reader: VideoReader | None, index: int
+    ) -> VideoReader | None:
+        """Decode one frame and keep it; returns the reader, opened if it was not."""
+        try:
+            reader = reader or VideoReader(state.clip)
+            image = reader.read(index)
+        except PoseStageError as error:
+            state.errors[index] = error
+            self._decoded.emit(state, index, error)
+            return reader
+        with self._condition:
+            is_needed = self._is_near(index) or state.cache.has_room_for(image.nbytes)
+        if is_needed:
+            state.cache.put(index, image)
+        self._decoded.emit(state, index, image)
+        state.previews.offer(index, image)
+        return reader
+
+    def _is_near(self, index: int) -> bool:
+        """Whether a frame is worth dropping another one for."""
+        return index == self._wanted or abs(index - self._position) <= MAX_AHEAD
+
+    def _next_job(self) -> int | None:
+        """Index of the frame to decode next; None when there is nothing to do."""
+        state = self._open
+        if state is None:
+            return None
+        if self._wanted is not None and not state.is_settled(self._wanted):
+            return self._wanted
+        for index in self._frames_around(state):
+            if not state.is_settled(index):
+                return index
+        if self._is_playing or not self._is_idle_work_allowed:
+            return None
+        return self._next_of_sweep(state)
+
+    def _frames_around(self, state: _OpenClip) -> Iterator[int]:
+        """Frames to have ready at the present position, in the order of decoding."""
+        fitting = max(1, state.cache.max_bytes // max(state.frame_bytes, 1))
+        if self._is_playing:
+            num_ahead, num_behind = min(MAX_AHEAD, fitting // 2), 0
+        else:
+            num_ahead = num_behind = min(NEIGHBOURS, fitting // 4)
+        first = max(self._position - num_behind, 0)
+        last = min(self._position + num_ahead, state.clip.num_frames - 1)
+        yield from range(first, last + 1)
+
+    def _next_of_sweep(self, state: _OpenClip) -> int | None:
+        """Next frame of the one pass that fills the cache and makes the previews."""
+        if state.clip.num_frames > MAX_SWEPT_FRAMES:
+            return None
+        while state.sweep_position < state.clip.num_frames:
+            index = state.sweep_position
+            state.sweep_position += 1
+            is_useful = state.cache.has_room_for(state.frame_bytes) or state.previews.wants(index)
+            if is_useful and not state.is_settled(index):
+                return index
+        return None
