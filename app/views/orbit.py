@@ -1,0 +1,134 @@
+"""The eye of the 3D view: orbits a point, and turns scene points into pixels.
+
+Scene coordinates: x to the right of the video camera, y away from it, z up, metres.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pose_core.camera import Camera
+
+DEGREES_PER_PIXEL = 0.4
+NEAREST_M, FARTHEST_M = 0.3, 120.0
+_HALF_OPENING = math.tan(math.radians(19))
+
+
+def to_scene(camera_xyz: np.ndarray) -> np.ndarray:
+    """Camera coordinates (..., 3), y down and z forward, to scene coordinates, z up.
+
+    The only place where the 3D view turns axes.
+    """
+    x, y, z = np.moveaxis(np.asarray(camera_xyz), -1, 0)
+    return np.stack([x, z, -y], axis=-1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the eye sees at one metre: metres left, right, below and above the line of sight."""
+
+    left: float = -_HALF_OPENING
+    right: float = _HALF_OPENING
+    bottom: float = -_HALF_OPENING
+    top: float = _HALF_OPENING
+
+    @classmethod
+    def of_camera(cls, camera: Camera) -> "Window":
+        """The picture of a camera."""
+        corners = camera.rays(np.array([[0.0, 0.0], [camera.width, camera.height]]))
+        (left, upper), (right, lower) = corners.tolist()
+        return cls(left, right, -lower, -upper)
+
+    def widened(self, aspect: float) -> "Window":
+        """Widen one direction, about the middle, to width over height = `aspect`."""
+        width, height = self.right - self.left, self.top - self.bottom
+        extra_x = max(height * aspect - width, 0) / 2
+        extra_y = max(width / aspect - height, 0) / 2
+        return Window(
+            self.left - extra_x, self.right + extra_x, self.bottom - extra_y, self.top + extra_y
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Orbit:
+    """Where the eye is and what it looks at.
+
+    Parameters
+    ----------
+    target : (3,) ndarray
+        The point in the middle of the view, scene coordinates.
+    azimuth_deg : float
+        0 looks along +y, as the video camera does; positive turns the eye to the right-hand side
+        of the target, so that it looks to the left.
+    elevation_deg : float
+        Height of the eye over the target, -90 to 90 degrees.
+    distance_m : float
+        From the eye to the target.
+    window : Window
+    """
+
+    target: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    azimuth_deg: float = 0.0
+    elevation_deg: float = 0.0
+    distance_m: float = 5.0
+    window: Window = field(default_factory=Window)
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, 3) rows: right, up and backward direction of the eye."""
+        azimuth, elevation = math.radians(self.azimuth_deg), math.radians(self.elevation_deg)
+        right = np.array([math.cos(azimuth), math.sin(azimuth), 0.0])
+        ahead = np.array([-math.sin(azimuth), math.cos(azimuth), 0.0])
+        backward = -ahead * math.cos(elevation) + np.array([0, 0, math.sin(elevation)])
+        return np.stack([right, np.cross(backward, right), backward])
+
+    @property
+    def eye(self) -> np.ndarray:
+        """(3,) position of the eye."""
+        return self.target + self.distance_m * self.axes[2]
+
+    def matrix(self, aspect: float) -> np.ndarray:
+        """(4, 4) scene to clip coordinates, for column vectors."""
+        view = np.eye(4)
+        view[:3, :3] = self.axes
+        view[:3, 3] = -self.axes @ self.eye
+        near, far = max(0.02 * self.distance_m, 0.02), self.distance_m + 200.0
+        window = self.window.widened(aspect)
+        width, height = window.right - window.left, window.top - window.bottom
+        projection = np.zeros((4, 4))
+        projection[0, 0], projection[0, 2] = 2 / width, (window.right + window.left) / width
+        projection[1, 1], projection[1, 2] = 2 / height, (window.top + window.bottom) / height
+        projection[2, 2], projection[2, 3] = (
+            (near + far) / (near - far),
+            2 * near * far / (near - far),
+        )
+        projection[3, 2] = -1
+        return projection @ view
+
+    def project(self, points: np.ndarray, width: float, height: float) -> np.ndarray:
+        """Scene points (..., 3) to pixels (..., 2), y down; NaN behind the eye."""
+        homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
+        clip = homogeneous @ self.matrix(width / height).T
+        w = np.where(clip[..., 3:] > 1e-6, clip[..., 3:], np.nan)
+        shares = clip[..., :2] / w
+        return np.stack(
+            [(shares[..., 0] + 1) / 2 * width, (1 - shares[..., 1]) / 2 * height], axis=-1
+        )
+
+    def turned(self, dx: float, dy: float) -> "Orbit":
+        """Orbit by a drag of so many pixels: the scene follows the mouse."""
+        azimuth = (self.azimuth_deg - dx * DEGREES_PER_PIXEL + 180) % 360 - 180
+        elevation = min(max(self.elevation_deg + dy * DEGREES_PER_PIXEL, -90.0), 90.0)
+        return replace(self, azimuth_deg=azimuth, elevation_deg=elevation)
+
+    def panned(self, dx: float, dy: float, width: float, height: float) -> "Orbit":
+        """Move sideways by a drag of so many pixels: the target stays under the mouse."""
+        window = self.window.widened(width / height)
+        metres_per_pixel = self.distance_m * (window.top - window.bottom) / height
+        right, up, _ = self.axes
+        return replace(self, target=self.target + metres_per_pixel * (dy * up - dx * right))
+
+    def nearer(self, factor: float) -> "Orbit":
+        """Divide the distance by `factor`, within bounds."""
+        return replace(self, distance_m=min(max(self.distance_m / factor, NEAREST_M), FARTHEST_M))

@@ -1,0 +1,144 @@
+"""What the 3D view shows, as arrays: people at a frame, the ground they stand on, their extent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.views.body_mesh import Mesh, body_mesh
+from app.views.orbit import to_scene
+from app.views.segments import TRAIL_FRAMES, Ground, Segments, trails
+from pose_core.skeleton import H36M_17
+
+PELVIS = H36M_17.index("pelvis")
+ANKLES = [H36M_17.index("left_ankle"), H36M_17.index("right_ankle")]
+
+# The ankle joint of a grown person standing flat is about this far above the sole.
+ANKLE_HEIGHT_M = 0.08
+# Feet are lower than the ground in so few frames only by error.
+LOWEST_PERCENT = 2.0
+SAMPLES = 2000  # frames that are enough to know the extent of a long clip
+GRID_MARGIN_M = 1.5
+SMALLEST_GRID_M = 6.0
+LARGEST_GRID_M = 30.0
+OTHERS_THICKNESS, OTHERS_FADE = 0.62, 0.45
+
+
+@dataclass(frozen=True, eq=False)
+class PersonPoses3D:
+    """One person through the clip.
+
+    Parameters
+    ----------
+    track_id : int
+    camera_xyz : (T, 17, 3) ndarray
+        Joints of the Human3.6M skeleton in camera coordinates (x right, y down, z forward),
+        metres; NaN where missing.
+    is_selected : bool
+    """
+
+    track_id: int
+    camera_xyz: np.ndarray
+    is_selected: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """Where the people of a clip are, without the few frames that are far off.
+
+    Parameters
+    ----------
+    low, high : (3,) ndarray
+        Corners of a box around them, scene coordinates.
+    ground_z : float
+        Height of the floor.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    ground_z: float
+
+    @classmethod
+    def of(cls, people: list[PersonPoses3D]) -> "Extent | None":
+        """Extent of all people, None if there is no pose at all."""
+        sampled = [
+            to_scene(person.camera_xyz[:: max(len(person.camera_xyz) // SAMPLES, 1)])
+            for person in people
+        ]
+        points = np.concatenate([np.zeros((0, 17, 3)), *sampled])
+        known = points[np.isfinite(points).all(axis=2)]
+        if not len(known):
+            return None
+        low, high = np.percentile(known, [1, 99], axis=0)
+        ankles = points[:, ANKLES, 2]
+        ankles = ankles[np.isfinite(ankles)]
+        if len(ankles):
+            ground_z = float(np.percentile(ankles, LOWEST_PERCENT)) - ANKLE_HEIGHT_M
+        else:
+            ground_z = float(low[2])
+        return cls(low, high, ground_z)
+
+    @property
+    def centre(self) -> np.ndarray:
+        return (self.low + self.high) / 2
+
+    @property
+    def radius(self) -> float:
+        """Metres from the centre to a corner; never less than half a person."""
+        return max(float(np.linalg.norm(self.high - self.low)) / 2, 0.9)
+
+    def ground(self, margin_m: float, smallest_m: float = 0.0) -> Ground:
+        """Whole metres of floor around the people, with a margin on each side."""
+        middle = self.centre[:2]
+        half = (self.high - self.low)[:2] / 2 + margin_m
+        half = np.clip(half, smallest_m / 2, LARGEST_GRID_M / 2)
+        x0, y0 = np.floor(middle - half).astype(int).tolist()
+        x1, y1 = np.ceil(middle + half).astype(int).tolist()
+        return Ground(x0, x1, y0, y1, self.ground_z)
+
+    def grid(self) -> Ground:
+        """The floor on which the grid is drawn."""
+        return self.ground(GRID_MARGIN_M, SMALLEST_GRID_M)
+
+
+def pose_at(person: PersonPoses3D, frame: int) -> np.ndarray:
+    """(17, 3) scene coordinates of a person at a frame; NaN beyond the poses there are."""
+    if not 0 <= frame < len(person.camera_xyz):
+        return np.full((17, 3), np.nan)
+    return to_scene(person.camera_xyz[frame])
+
+
+def position_at(person: PersonPoses3D, frame: int) -> np.ndarray | None:
+    """(3,) pelvis, or the middle of the joints that are known; None if none is."""
+    pose = pose_at(person, frame)
+    if np.isfinite(pose[PELVIS]).all():
+        return pose[PELVIS]
+    known = pose[np.isfinite(pose).all(axis=1)]
+    return known.mean(axis=0) if len(known) else None
+
+
+def bodies_at(
+    people: list[PersonPoses3D], frame: int, background: tuple[float, float, float]
+) -> Mesh:
+    """Everybody at a frame; people that are not selected are thinner and fainter."""
+    return Mesh.joined(
+        [
+            body_mesh(
+                pose_at(person, frame)[None],
+                1.0 if person.is_selected else OTHERS_THICKNESS,
+                0.0 if person.is_selected else OTHERS_FADE,
+                background,
+            )
+            for person in people
+        ]
+    )
+
+
+def trails_at(people: list[PersonPoses3D], frame: int) -> Segments:
+    """Paths that the selected people took to their place at a frame."""
+    return Segments.joined(
+        [
+            trails(to_scene(person.camera_xyz[max(frame - TRAIL_FRAMES, 0) : frame + 1]))
+            for person in people
+            if person.is_selected
+        ]
+    )

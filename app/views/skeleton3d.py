@@ -1,0 +1,339 @@
+"""The people of the clip in 3D, over a ground grid, seen from anywhere."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtGui import (
+    QColor,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from app.views.body_mesh import body_mesh
+from app.views.labels3d import LabelPainter
+from app.views.orbit import Orbit, Window, to_scene
+from app.views.paint import draw_empty_state, draw_pill
+from app.views.scene3d import (
+    Extent,
+    PersonPoses3D,
+    bodies_at,
+    pose_at,
+    position_at,
+    trails_at,
+)
+from app.views.segments import Segments, picture_border, shadows, video_camera
+from pose_core.camera import Camera
+from pose_core.errors import ConfigError
+
+WHEEL_FACTOR = 1.15
+# Azimuth and elevation, degrees.
+RESET_ANGLES = (-32.0, 14.0)
+PRESETS = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 90.0), "camera": (0.0, 0.0)}
+GHOST_THICKNESS = 0.8
+FOLLOWED_RADIUS_M = 1.2
+LABEL_MARGIN_M = 0.35  # numbers stand on the grid lines that are this far from the people
+Rgb = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours around the people; theirs are data and do not change."""
+
+    background: Rgb
+    ink: Rgb
+    shadow: Rgb
+
+
+DARK = Theme((0.125, 0.133, 0.148), (0.80, 0.83, 0.87), (0.075, 0.080, 0.090))
+LIGHT = Theme((0.925, 0.933, 0.945), (0.20, 0.23, 0.28), (0.79, 0.80, 0.82))
+
+
+class Skeleton3DView(QWidget):
+    """Orbit with the left button, pan with the middle one (or Shift and left), zoom by wheel.
+
+    Poses come in camera coordinates (x right, y down, z forward, metres); the video camera
+    stands at the origin. Needs ``AA_ShareOpenGLContexts`` to be set before the application is
+    made, if it is to be docked and floated.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        # Imports vispy, which takes a while: only when there is a view to show.
+        from app.views.gl_canvas import GlCanvas  # noqa: PLC0415
+
+        self._num_frames = 0
+        self._frame = 0
+        self._people: list[PersonPoses3D] = []
+        self._extent: Extent | None = None
+        self._camera: Camera | None = None
+        self._ghost: list[np.ndarray] = []
+        self._has_trails = True
+        self._is_following = False
+        self._followed_at: np.ndarray | None = None
+        self._is_at_camera = False
+        self._orbit = Orbit()
+        self._theme = DARK
+        self._stale = {"floor", "people"}
+        self._pressed_at: QPointF | None = None
+        self._canvas = GlCanvas(self, self._prepare)
+        self._words = _Words(self)
+        area = self._canvas.native
+        area.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setMinimumSize(200, 160)
+        self.setAccessibleName("3D view")
+
+    def sizeHint(self) -> QSize:
+        return QSize(560, 460)
+
+    # ---- what to show ----
+
+    def set_clip_length(self, num_frames: int) -> None:
+        """Start with another clip of so many frames, without people; 0: no clip."""
+        self._num_frames = num_frames
+        self._frame = 0
+        self._people, self._ghost = [], []
+        self._extent = None
+        self._followed_at = None
+        self._redraw("floor", "people")
+
+    def set_poses(self, people: list[PersonPoses3D]) -> None:
+        """Show these people; the first that come after `set_clip_length` are brought into view."""
+        is_first = self._extent is None
+        self._people = list(people)
+        self._extent = Extent.of(self._people)
+        if is_first and self._extent is not None:
+            self.reset_view()
+        self._follow()
+        self._redraw("floor", "people")
+
+    def set_frame(self, frame: int) -> None:
+        """Show everybody at a frame."""
+        self._frame = frame
+        self._follow()
+        self._redraw("people")
+
+    def set_camera(self, camera: Camera | None) -> None:
+        """Show where the video camera stands and what it sees; None hides it."""
+        self._camera = camera
+        self._redraw("floor")
+
+    def set_ghost(self, poses: list[np.ndarray] | None) -> None:
+        """Show more poses faintly, such as those of another stage at this frame.
+
+        Parameters
+        ----------
+        poses : list of (17, 3) ndarray, or None
+            Camera coordinates, metres.
+        """
+        self._ghost = [to_scene(pose) for pose in poses or []]
+        self._redraw("people")
+
+    def set_trails(self, are_visible: bool) -> None:
+        """Show the paths of the selected person's wrists, ankles and pelvis, or do not."""
+        self._has_trails = are_visible
+        self._redraw("people")
+
+    def set_theme(self, dark: bool) -> None:
+        """Choose the colours around the people."""
+        self._theme = DARK if dark else LIGHT
+        self._redraw("floor", "people")
+
+    # ---- from where ----
+
+    @property
+    def orbit(self) -> Orbit:
+        """Where the eye is; scene coordinates: x right, y away from the video camera, z up."""
+        return self._orbit
+
+    def set_follow(self, is_following: bool) -> None:
+        """Keep the selected person, or the first one, where it is in the view."""
+        self._is_following = is_following
+        self._followed_at = None
+        position = self._followed_position()
+        if is_following and position is not None:
+            target = np.array([*position[:2], self._orbit.target[2]])
+            self._look(replace(self._orbit, target=target))
+            self._followed_at = position
+
+    def reset_view(self) -> None:
+        """Look at all the people, or the followed one, from a little to the side and above."""
+        self._look(self._framed(*RESET_ANGLES))
+
+    def set_view_preset(self, name: str) -> None:
+        """Look from the front, the side, the top, or exactly as the video camera does.
+
+        Raises
+        ------
+        ConfigError
+            If there is no preset of this name.
+        """
+        if name not in PRESETS:
+            raise ConfigError(f"No view {name!r}.", f"There are: {', '.join(PRESETS)}.")
+        self._look(self._framed(*PRESETS[name]))
+        if name == "camera":
+            # The eye is at the origin; the target is as far ahead as the people are.
+            distance = max(float(self._focus()[0][1]), 1.0)
+            window = Window.of_camera(self._camera) if self._camera else Window()
+            target = np.array([0.0, distance, 0.0])
+            self._look(Orbit(target, distance_m=distance, window=window), is_at_camera=True)
+
+    def _look(self, orbit: Orbit, is_at_camera: bool = False) -> None:
+        self._orbit = orbit
+        if is_at_camera != self._is_at_camera:
+            self._is_at_camera = is_at_camera
+            self._redraw("floor")  # of the video camera only the picture's border is seen from it
+        self._redraw()
+
+    def _focus(self) -> tuple[np.ndarray, float]:
+        """What to bring into view: a centre and a radius, metres."""
+        position = self._followed_position() if self._is_following else None
+        if position is not None and self._extent is not None:
+            middle = self._extent.ground_z + 0.9
+            return np.array([*position[:2], middle]), FOLLOWED_RADIUS_M
+        if self._extent is not None:
+            return self._extent.centre, self._extent.radius
+        return np.array([0.0, 4.0, -0.5]), 1.5
+
+    def _framed(self, azimuth_deg: float, elevation_deg: float) -> Orbit:
+        centre, radius = self._focus()
+        window = Window()
+        distance = radius / math.sin(math.atan(window.top))
+        return Orbit(centre, azimuth_deg, elevation_deg, distance, window)
+
+    def _followed_position(self) -> np.ndarray | None:
+        people = sorted(self._people, key=lambda person: not person.is_selected)
+        return position_at(people[0], self._frame) if people else None
+
+    def _follow(self) -> None:
+        """Move along, on the ground plane, as far as the followed person moved."""
+        position = self._followed_position() if self._is_following else None
+        if position is None:
+            return  # stay where we are until the person is back
+        if self._followed_at is not None and not self._is_at_camera:
+            moved = (position - self._followed_at) * (1, 1, 0)
+            self._orbit = replace(self._orbit, target=self._orbit.target + moved)
+        self._followed_at = position
+
+    # ---- drawing ----
+
+    def _redraw(self, *stale: str) -> None:
+        self._stale.update(stale)
+        self._canvas.update()
+        self._words.update()
+
+    def _prepare(self) -> None:
+        """Give the canvas what has changed since the last drawing."""
+        self._canvas.orbit = self._orbit
+        self._canvas.background = self._theme.background
+        if "floor" in self._stale:
+            self._canvas.set_layer("floor", self._floor())
+        if "people" in self._stale:
+            self._canvas.set_layer(
+                "bodies", bodies_at(self._people, self._frame, self._theme.background)
+            )
+            self._canvas.set_layer("lines", self._lines())
+            ghost = np.stack(self._ghost) if self._ghost else np.zeros((0, 17, 3))
+            self._canvas.set_layer("ghost", body_mesh(ghost, GHOST_THICKNESS))
+        self._stale = set()
+
+    def _floor(self) -> Segments:
+        if self._extent is None:
+            return Segments.joined([])
+        parts = [self._extent.grid().lines(self._theme.ink, 0.34)]
+        if self._camera is not None and self._is_at_camera:
+            parts.append(picture_border(self._camera, self._theme.ink))
+        elif self._camera is not None:
+            parts.append(video_camera(self._camera, self._extent.ground_z, self._theme.ink))
+        return Segments.joined(parts)
+
+    def _lines(self) -> Segments:
+        if self._extent is None:
+            return Segments.joined([])
+        poses = np.stack([pose_at(person, self._frame) for person in self._people])
+        parts = [shadows(poses, self._extent.ground_z, self._theme.shadow)]
+        if self._has_trails:
+            parts.append(trails_at(self._people, self._frame))
+        return Segments.joined(parts)
+
+    def paint_words(self, painter: QPainter) -> None:
+        """Paint labels, or what is missing, over the scene."""
+        if not self._canvas.native.isValid():
+            hint = "posestage doctor says what is missing."
+            draw_empty_state(painter, self, "The 3D view needs OpenGL 2.1", hint)
+        elif self._num_frames == 0:
+            draw_empty_state(painter, self, "No video yet", "Its people will appear here in 3D.")
+        elif self._extent is None:
+            hint = "Press Estimate to lift the people of this video into 3D."
+            draw_empty_state(painter, self, "No 3D poses yet", hint)
+        else:
+            self._paint_labels(painter, self._extent)
+
+    def _paint_labels(self, painter: QPainter, extent: Extent) -> None:
+        ink = QColor.fromRgbF(*self._theme.ink)
+        labels = LabelPainter(painter, self._orbit, self.width(), self.height(), ink)
+        ground = extent.ground(LABEL_MARGIN_M)
+        labels.ground(ground, self._camera is not None and self._camera.is_estimated)
+        labels.heights(ground)
+        if self._camera is not None and not self._is_at_camera:
+            labels.video_camera()
+        if len(self._people) > 1:
+            labels.numbers(self._people, self._frame)
+        labels.legend()
+        if all(position_at(person, self._frame) is None for person in self._people):
+            is_top = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
+            draw_pill(painter, "nobody in this frame", QPointF(self.width() / 2, 10), is_top)
+
+    # ---- mouse ----
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._pressed_at = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._pressed_at is None:
+            return
+        moved = event.position() - self._pressed_at
+        self._pressed_at = event.position()
+        is_left = bool(event.buttons() & Qt.MouseButton.LeftButton)
+        is_shifted = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if is_left and not is_shifted:
+            self._look(self._orbit.turned(moved.x(), moved.y()))
+        elif is_left or event.buttons() & Qt.MouseButton.MiddleButton:
+            self._look(self._orbit.panned(moved.x(), moved.y(), self.width(), self.height()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if not event.buttons():
+            self._pressed_at = None
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self._look(self._orbit.nearer(WHEEL_FACTOR ** (event.angleDelta().y() / 120)))
+        event.accept()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._words.resize(event.size())
+        self._words.raise_()
+        super().resizeEvent(event)
+
+
+class _Words(QWidget):
+    """Transparent sheet over the OpenGL area: Qt's text is sharper than any drawn there."""
+
+    def __init__(self, view: Skeleton3DView) -> None:
+        super().__init__(view)
+        self._view = view
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._view.paint_words(painter)
