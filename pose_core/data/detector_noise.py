@@ -14,19 +14,32 @@ from torch import Generator, Tensor
 
 from pose_core.skeleton import H36M_17
 
-# Standard deviation of the jitter, share of the trunk length, in the order of H36M_17.
-_JITTER = torch.tensor(
-    [0.025, 0.03, 0.04, 0.045, 0.03, 0.04, 0.045, 0.02, 0.02, 0.025, 0.035]
-    + [0.03, 0.045, 0.06, 0.03, 0.045, 0.06]
-)
-# Standard deviation of a constant offset per sequence: where the detector's joint differs.
-_OFFSET = torch.tensor(
-    [0.05, 0.06, 0.02, 0.02, 0.06, 0.02, 0.02, 0.05, 0.05, 0.05, 0.07]
-    + [0.04, 0.02, 0.025, 0.04, 0.02, 0.025]
-)
+
+def _per_joint(table: dict[str, float]) -> Tensor:
+    """(17,) values from a table by joint, the same left and right."""
+    names = (name.removeprefix("left_").removeprefix("right_") for name in H36M_17.joint_names)
+    return torch.tensor([table[name] for name in names])
+
+
+# Standard deviation of the jitter, and of a constant offset per sequence (where the detector's
+# joint differs from ours), as shares of the trunk length.
+_TRUNK_JITTER = {"pelvis": 0.025, "spine": 0.02, "thorax": 0.02, "neck": 0.025, "head_top": 0.035}
+_LEG_JITTER = {"hip": 0.03, "knee": 0.04, "ankle": 0.045}
+_ARM_JITTER = {"shoulder": 0.03, "elbow": 0.045, "wrist": 0.06}
+_JITTER = _per_joint(_TRUNK_JITTER | _LEG_JITTER | _ARM_JITTER)
+_TRUNK_OFFSET = {"pelvis": 0.05, "spine": 0.05, "thorax": 0.05, "neck": 0.05, "head_top": 0.07}
+_LEG_OFFSET = {"hip": 0.06, "knee": 0.02, "ankle": 0.02}
+_ARM_OFFSET = {"shoulder": 0.04, "elbow": 0.02, "wrist": 0.025}
+_OFFSET = _per_joint(_TRUNK_OFFSET | _LEG_OFFSET | _ARM_OFFSET)
+# How often a joint goes astray, relative to the others.
+_TRUNK_MISS = {"pelvis": 0.0, "spine": 0.0, "thorax": 0.0, "neck": 0.0, "head_top": 0.5}
+_LIMB_MISS = {"hip": 0.0, "knee": 1.0, "ankle": 1.0, "shoulder": 0.2, "elbow": 1.0, "wrist": 1.0}
+_CAN_MISS = _per_joint(_TRUNK_MISS | _LIMB_MISS)
+
+_BLOCK = 256  # frames filtered at once
+_ROUND_S = 4.0  # bursts are drawn anew for each stretch of this length
 _LEGS = (1, 2, 3, 4, 5, 6)
 _ARMS = (11, 12, 13, 14, 15, 16)
-_CAN_MISS = torch.tensor([0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0.5, 0.2, 1, 1, 0.2, 1, 1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,22 +84,33 @@ def wander(shape: tuple[int, ...], frames: float, generator: Generator) -> Tenso
     white = torch.randn(*shape, generator=generator)
     if frames <= 0:
         return white
-    # x_t = keep x_(t-1) + fresh n_t, written as one product with a lower triangular matrix
+    # x_t = keep x_(t-1) + fresh n_t, one product with a lower triangular matrix per block
     keep = math.exp(-1.0 / frames)
-    time = torch.arange(shape[1])
+    time = torch.arange(min(shape[1], _BLOCK))
     lag = (time[:, None] - time[None]).clamp_min(0)
-    filter_matrix = (keep**lag * (1 - keep**2) ** 0.5).tril()
-    filter_matrix[:, 0] = keep**time
-    return torch.einsum("ts,bs...->bt...", filter_matrix, white)
+    response = (keep**lag).tril() * (1 - keep**2) ** 0.5
+    last = torch.randn(shape[0], 1, *shape[2:], generator=generator)
+    out = []
+    for block in white.split(_BLOCK, dim=1):
+        n = block.shape[1]
+        decay = (keep ** (time[:n] + 1)).view(1, n, *[1] * (len(shape) - 2))
+        out.append(torch.einsum("ts,bs...->bt...", response[:n, :n], block) + decay * last)
+        last = out[-1][:, -1:]
+    return torch.cat(out, dim=1)
 
 
 def bursts(batch: int, length: int, share: Tensor, longest: int, generator: Generator) -> Tensor:
-    """(B, T) bool: one burst of 1..longest frames in a `share` (B,) of the sequences."""
+    """(B, T) bool: one burst of 1..longest frames with probability `share` (B,)."""
     start = (torch.rand(batch, generator=generator) * length).long()
     span = 1 + (torch.rand(batch, generator=generator) ** 2 * longest).long()
     time = torch.arange(length)[None]
     inside = (time >= start[:, None]) & (time < (start + span)[:, None])
     return inside & (torch.rand(batch, generator=generator) < share)[:, None]
+
+
+def num_rounds(length: int, rate_hz: float) -> int:
+    """How often bursts are drawn for a sequence of `length` frames."""
+    return max(1, round(length / rate_hz / _ROUND_S))
 
 
 def hidden_joints(camera_xyz: Tensor) -> Tensor:
@@ -175,7 +199,7 @@ def _miss_limbs(
     batch, length = rays.shape[:2]
     missed = torch.zeros(batch, length, 17, dtype=torch.bool)
     out = rays.clone()
-    for _ in range(3):
+    for _ in range(3 * num_rounds(length, rate_hz)):
         burst = bursts(batch, length, share, int(1.2 * rate_hz), generator)
         joint = torch.multinomial(_CAN_MISS, batch, replacement=True, generator=generator)
         other = torch.randint(0, 17, (batch,), generator=generator)
@@ -198,12 +222,15 @@ def _swap_sides(rays: Tensor, share: Tensor, rate_hz: float, generator: Generato
     """Bursts in which legs, arms or the whole body have their sides exchanged."""
     batch, length = rays.shape[:2]
     mirrored = rays[:, :, torch.as_tensor(H36M_17.mirror_index)]
-    kind = torch.rand(batch, generator=generator)
-    burst = bursts(batch, length, share, int(0.8 * rate_hz), generator)
-    affected = torch.zeros(batch, 17, dtype=torch.bool)
-    affected[:, list(_LEGS)] |= (kind < 0.75)[:, None]
-    affected[:, list(_ARMS)] |= (kind > 0.25)[:, None]
-    return torch.where((burst[:, :, None] & affected[:, None])[..., None], mirrored, rays)
+    for _ in range(num_rounds(length, rate_hz)):
+        kind = torch.rand(batch, generator=generator)
+        burst = bursts(batch, length, share, int(0.8 * rate_hz), generator)
+        affected = torch.zeros(batch, 17, dtype=torch.bool)
+        affected[:, list(_LEGS)] |= (kind < 0.75)[:, None]
+        affected[:, list(_ARMS)] |= (kind > 0.25)[:, None]
+        swapped = (burst[:, :, None] & affected[:, None])[..., None]
+        rays = torch.where(swapped, mirrored, rays)
+    return rays
 
 
 def _scores(

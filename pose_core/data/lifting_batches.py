@@ -17,7 +17,7 @@ from pose_core.data.virtual_camera import (
     sample_cameras,
 )
 from pose_core.errors import DataError
-from pose_core.models.ray_input import normalise_rays, trunk_centre
+from pose_core.models.ray_input import look_at_rotation, normalise_rays, trunk_centre
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def to_lifting_batch(
     """
     assumed = rays / assumed_over_true[:, None, None, None]
     features = normalise_rays(assumed, scores).features
-    true_turn = normalise_rays(rays, scores, trunk_centre(rays, scores)).rotation
+    true_turn = look_at_rotation(trunk_centre(rays, scores))
     relative = camera_xyz - camera_xyz[:, :, :1]
     return LiftingBatch(features, relative @ true_turn.transpose(-1, -2), valid)
 

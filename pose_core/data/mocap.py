@@ -120,8 +120,8 @@ class Split:
         return [m for m in motions if self.held_out_by(m)]
 
 
-# Subjects: a doer of rehabilitation exercises, a walker, a cartwheeler, a whirling dancer. Actions: one
-# family from each kind of source, so that no trained action resembles them.
+# Subjects: one who does rehabilitation exercises, a walker, a cartwheeler, two dancers. Actions:
+# one family from each kind of source, so that no trained action resembles them.
 DEFAULT_SPLIT = Split(
     subjects=("uiprmd_08", "07", "49", "55", "85"),
     actions=(

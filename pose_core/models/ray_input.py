@@ -68,7 +68,7 @@ def smooth_over_time(values: Tensor, half_width: int = _SMOOTH_FRAMES) -> Tensor
     return (total / count)[:, 0]
 
 
-def normalise_rays(rays: Tensor, scores: Tensor, centre: Tensor | None = None) -> RayFrame:
+def normalise_rays(rays: Tensor, scores: Tensor) -> RayFrame:
     """Turn and scale rays into the input of a lifter.
 
     Parameters
@@ -77,12 +77,8 @@ def normalise_rays(rays: Tensor, scores: Tensor, centre: Tensor | None = None) -
         Normalised image coordinates under the given or assumed focal length.
     scores : (B, T, J) Tensor
         Confidence 0..1. Missing joints (score 0) must still have finite rays.
-    centre : (B, T, 2) Tensor, optional
-        Point to look at; the middle of the trunk by default.
     """
-    if centre is None:
-        centre = trunk_centre(rays, scores)
-    rotation = look_at_rotation(centre)
+    rotation = look_at_rotation(trunk_centre(rays, scores))
     homogeneous = functional.pad(rays, (0, 1), value=1.0)
     turned = homogeneous @ rotation.transpose(-1, -2)
     flat = turned[..., :2] / turned[..., 2:].clamp_min(0.1)

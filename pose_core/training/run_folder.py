@@ -5,7 +5,6 @@
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ def write_json_atomic(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON so that a reader sees the old or the new file, never half of one."""
     temporary = path.with_name(path.name + ".partial")
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 class RunFolder:
@@ -73,7 +72,7 @@ class RunFolder:
         for path in (self.checkpoint_path, *([self.best_path] if is_best else [])):
             temporary = path.with_suffix(".partial")
             torch.save(dict(state), temporary)
-            os.replace(temporary, path)
+            temporary.replace(path)
 
     def load_checkpoint(self, *, best: bool = False) -> dict[str, Any] | None:
         """The last or best checkpoint; None where there is none yet.
