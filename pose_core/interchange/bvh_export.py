@@ -26,6 +26,7 @@ MAX_FRAMES = 5_000_000
 # Standing: legs and trunk in one line, within this angle.
 STANDING_DEG = 15.0
 MIN_STANDING_FRAMES = 5
+NOTICEABLE_LEAN_DEG = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,9 @@ def _level_note(level: bool, tilt: np.ndarray | None) -> str:
     degrees = np.rad2deg(np.arccos(np.clip(tilt[1, 1], -1.0, 1.0)))
     if level:
         return f"levelled by {degrees:.1f} degrees"
-    return f"camera axes kept; the standing person leans by {degrees:.1f} degrees"
+    if degrees < NOTICEABLE_LEAN_DEG:
+        return ""
+    return f"camera axes kept, in which the standing person leans by {degrees:.1f} degrees"
 
 
 def _ground_cm(xyz_cm: np.ndarray) -> float:

@@ -29,7 +29,7 @@ def save_json(path: Path, person: PersonPoses) -> None:
 
 def write_json(handle: BinaryIO, person: PersonPoses) -> None:
     """Write to an open file; the inverse of `read_json`."""
-    parents = {s.joint_names: s.parents for s in (H36M_17,)}.get(person.joint_names)
+    is_ours = person.joint_names == H36M_17.joint_names
     head = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -38,7 +38,7 @@ def write_json(handle: BinaryIO, person: PersonPoses) -> None:
         "units": UNITS,
         "fps": float(person.fps),
         "joint_names": person.joint_names,
-        "parents": parents,
+        "parents": H36M_17.parents if is_ours else None,
         "meta": json.loads(person.meta_text),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
@@ -61,9 +61,10 @@ def write_json(handle: BinaryIO, person: PersonPoses) -> None:
 
 
 def _short(array: np.ndarray) -> list:
-    """Nested lists of the shortest decimal numbers that give back the same float32."""
-    finite = np.where(np.isfinite(array), array, np.float32(np.nan))
-    return finite.astype(str).astype(np.float64).tolist()
+    """Nested lists of numbers with 9 significant digits, which give back the same float32."""
+    values = np.where(np.isfinite(array), array, np.nan).astype(np.float64)
+    scale = 10.0 ** (8 - np.floor(np.log10(np.abs(values) + 1e-300)))
+    return (np.round(values * scale) / scale).tolist()
 
 
 def load_json(path: Path) -> PersonPoses:
