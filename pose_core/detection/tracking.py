@@ -176,7 +176,7 @@ class PersonTracker:
             track.is_lost = True
             if person is None:
                 continue
-            jump = _jump(track.person, person)
+            jump = self._jump(track.person, person)
             if jump <= _MAX_JUMP + _MAX_SPEED * (held.time_s - track.time_s):
                 steps.append((jump, track, person))
         # Where two tracks end on one person, it is the person of the track that moved less.
@@ -232,7 +232,7 @@ class PersonTracker:
             gap_s = time_s - track.time_s
             for index, person in enumerate(strangers):
                 shift = track.velocity * min(gap_s, _ANXIOUS_SEARCH_INTERVAL_S)
-                jump = _jump(track.person, person, shift)
+                jump = self._jump(track.person, person, shift)
                 size_a, size_b = _diagonal(track.person), _diagonal(person)
                 is_alike = max(size_a, size_b) <= _REJOIN_RATIO * min(size_a, size_b)
                 if is_alike and jump <= _REJOIN_JUMP + _REJOIN_SPEED * gap_s:
@@ -259,10 +259,26 @@ class PersonTracker:
                 break
             (found,) = self._detector.follow(earlier.image, [later])
             limit = _MAX_JUMP + _MAX_SPEED * (later_s - earlier.time_s)
-            if found is None or _jump(later, found) > limit or self._is_taken(earlier, found):
+            if found is None or self._jump(later, found) > limit or self._is_taken(earlier, found):
                 break
             earlier.people[track.key] = found
             later, later_s = found, earlier.time_s
+
+    def _jump(
+        self,
+        before: PersonDetection,
+        after: PersonDetection,
+        shift: np.ndarray | float = 0.0,
+    ) -> float:
+        """Median way of the joints beyond an expected shift, over the person's diagonal.
+
+        Blind to exchanged sides: a detector that takes front for back has not moved.
+        """
+        ways = (
+            np.linalg.norm(xy - before.xy - shift, axis=1)
+            for xy in (after.xy, after.xy[self._detector.skeleton.mirror_index])
+        )
+        return min(float(np.median(way)) for way in ways) / _diagonal(before)
 
     def _is_taken(self, held: _HeldFrame, person: PersonDetection) -> bool:
         return any(self._is_same(person, other) for other in held.people.values())
@@ -275,11 +291,3 @@ def _diagonal(person: PersonDetection) -> float:
     """Diagonal of the person's box, pixels; at least 1."""
     x0, y0, x1, y1 = bounding_box(person.xy)
     return max(float(np.hypot(x1 - x0, y1 - y0)), 1.0)
-
-
-def _jump(
-    before: PersonDetection, after: PersonDetection, shift: np.ndarray | float = 0.0
-) -> float:
-    """Median way of the joints beyond an expected shift, over the person's diagonal."""
-    ways = np.linalg.norm(after.xy - before.xy - shift, axis=1)
-    return float(np.median(ways)) / _diagonal(before)
