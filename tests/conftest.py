@@ -120,3 +120,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         return real_open(file, mode, *args, **options)
 
     monkeypatch.setattr(io, "open", open_on_full_disk)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -32,6 +32,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--channels", type=int, metavar="N", help="width of the network")
     parser.add_argument("--kernels", metavar="K,K,...", help="kernel sizes, for example 3,3,3,3,3")
     parser.add_argument("--seed", type=int, metavar="S")
+    parser.add_argument(
+        "--checkpoint-every", type=int, metavar="N", help="steps between checkpoints"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; all by default")
     parser.set_defaults(run=run)
@@ -76,7 +79,7 @@ def _recipe(options: argparse.Namespace):  # noqa: ANN202 - torch is imported wh
             f"No recipe is called {options.recipe!r}.", f"Choose of: {', '.join(RECIPES)}."
         )
     recipe = RECIPES[options.recipe]
-    changes = {k: getattr(options, k) for k in ("steps", "batch", "seed")}
+    changes = {k: getattr(options, k) for k in ("steps", "batch", "seed", "checkpoint_every")}
     shape = {"channels": options.channels}
     if options.kernels:
         try:

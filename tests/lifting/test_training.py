@@ -1,0 +1,100 @@
+"""Real training of tiny networks: it learns, resumes exactly, and survives kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pose_core.data.mocap import load_motions
+from pose_core.errors import ConfigError, DataError
+from pose_core.models.temporal_conv import TemporalConvConfig
+from pose_core.training.run_folder import RunFolder
+from pose_core.training.temporal import TemporalRecipe, train_temporal
+
+TINY = TemporalRecipe(
+    network=TemporalConvConfig(channels=16, kernel_sizes=(3, 3), dropout=0.1),
+    batch=4,
+    output_frames=4,
+    steps=12,
+    checkpoint_every=4,
+    validation_batches=1,
+    warmup_steps=2,
+)
+
+
+def train(recipe, data, out):
+    return list(train_temporal(recipe, data, out))
+
+
+def weights(out):
+    return RunFolder(out).load_checkpoint()["network"]
+
+
+def test_training_lowers_the_loss(motion_folder, tmp_path):
+    recipe = replace(TINY, steps=100, checkpoint_every=50, learning_rate=3e-3)
+    progress = train(recipe, motion_folder, tmp_path / "run")
+    assert progress[-1].terms["position"] < 0.7 * progress[0].terms["position"]
+    events = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
+    assert json.loads(events[-1])["state"] == "finished"
+    assert progress[-1].validation_mm is not None
+
+
+def test_a_stopped_run_resumes_to_the_same_weights(motion_folder, tmp_path):
+    train(TINY, motion_folder, tmp_path / "whole")
+    for progress in train_temporal(TINY, motion_folder, tmp_path / "parts"):
+        if progress.step == 8:
+            break  # as if the process had ended after the checkpoint
+    train(TINY, motion_folder, tmp_path / "parts")
+    for a, b in zip(weights(tmp_path / "whole").values(), weights(tmp_path / "parts").values(),
+                    strict=True):  # fmt: skip
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_another_configuration_is_not_mixed_into_a_run(motion_folder, tmp_path):
+    train(TINY, motion_folder, tmp_path / "run")
+    with pytest.raises(ConfigError, match="batch"):
+        train(replace(TINY, batch=5), motion_folder, tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_is_named(motion_folder, tmp_path):
+    train(TINY, motion_folder, tmp_path / "run")
+    RunFolder(tmp_path / "run").checkpoint_path.write_bytes(b"not a checkpoint")
+    with pytest.raises(DataError, match="last.pt"):
+        train(TINY, motion_folder, tmp_path / "run")
+
+
+def test_the_command_resumes_after_a_kill(motion_folder, tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "pose_core", "train", "temporal", "--data", str(motion_folder),
+               "--out", str(out), "--channels", "8", "--kernels", "3,3", "--batch", "2",
+               "--steps", "40", "--checkpoint-every", "20", "--threads", "1"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    checkpoint = out / "checkpoints" / "last.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert RunFolder(out).load_checkpoint()["step"] in (20, 40)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert RunFolder(out).load_checkpoint()["step"] == 40
+    assert "held-out motion" in done.stdout
+
+
+def test_bad_motion_files_are_named(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK but not really")
+    with pytest.raises(DataError, match="a.npz"):
+        load_motions(tmp_path)
+    np.savez(tmp_path / "a.npz", positions=np.zeros((3, 21, 3)))
+    with pytest.raises(DataError, match="h36m17"):
+        load_motions(tmp_path)
+    with pytest.raises(DataError, match="not a folder"):
+        load_motions(tmp_path / "none")
