@@ -26,7 +26,7 @@ from pose_core.interchange.retarget import (
     h36m_positions,
     to_y_up_cm,
 )
-from pose_core.interchange.rotations import to_zxy_degrees
+from pose_core.interchange.rotations import steady_hinge, to_zxy_degrees
 from pose_core.skeleton import H36M_17
 
 MOCAP = Path(__file__).parents[2] / "shared" / "data" / "mocap"
@@ -297,12 +297,38 @@ def test_twist_is_carried_over_while_a_limb_is_straight(walker_xyz):
     assert degrees_between(true_rotations[:, arm], rotations[:, arm]).max() < 40.0
 
 
+def test_straight_limb_keeps_its_twist_where_the_shortest_way_from_rest_jumps():
+    # The limb swings past the direction opposite to its rest, 5 degrees beside it, and shows
+    # its hinge only at both ends of the way.
+    num_frames = 61
+    swing = np.deg2rad(np.linspace(120, 240, num_frames))
+    beside = np.deg2rad(5)
+    upper = np.stack(
+        [
+            np.cos(swing) * np.cos(beside),
+            np.sin(swing) * np.cos(beside),
+            0 * swing + np.sin(beside),
+        ],
+        axis=-1,
+    )
+    hinge = np.cross(upper, np.gradient(upper, axis=0))
+    hinge /= np.linalg.norm(hinge, axis=-1, keepdims=True)
+    lower = upper.copy()
+    for end in (slice(0, 3), slice(-3, None)):
+        lower[end] = np.cross(hinge[end], upper[end])  # bent by 90 degrees
+    trunk = np.tile(np.eye(3), (num_frames, 1, 1))
+    rest = (np.array([1.0, 0, 0]), np.array([0, 0, 1.0]))
+    found = steady_hinge(upper, lower, trunk, rest, (8.0, 30.0), 30.0)
+    assert np.allclose((found * upper).sum(-1), 0, atol=1e-9)
+    assert (found * hinge).sum(-1).min() > np.cos(np.deg2rad(10))
+
+
 def test_overstretched_knee_does_not_turn_the_leg_round(walker_xyz):
     xyz = to_y_up_cm(walker_xyz)
     ankle, knee, hip = (H36M_17.index(f"left_{n}") for n in ("ankle", "knee", "hip"))
     straight = xyz[:, knee] + (xyz[:, knee] - xyz[:, hip]) * 42 / 45
-    sway = 4.0 * np.sin(np.arange(len(xyz)))  # cm: the shin bends 5 degrees both ways
-    xyz[:, ankle] = straight + np.stack([0 * sway, 0 * sway, sway], -1)
+    overstretch = 6.0 + 6.0 * np.sin(np.arange(len(xyz)))  # cm: 0 to 16 degrees
+    xyz[:, ankle] = straight + np.stack([0 * overstretch, 0 * overstretch, overstretch], -1)
     motion = bvh_motion(xyz, 25.0)
     _, rotations = motion.forward_kinematics()
     thigh = rotations[:, motion.index("LeftUpLeg")]

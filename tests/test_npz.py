@@ -12,7 +12,8 @@ from pose_core.errors import ExportError
 from pose_core.interchange.json_poses import load_json, read_json, save_json, write_json
 from pose_core.interchange.npz import load_npz, read_npz, save_npz, write_npz
 from pose_core.interchange.person import PersonPoses, person_poses
-from pose_core.session import Session
+from pose_core.poses import Poses3D
+from pose_core.session import ModelRun, Session
 from pose_core.skeleton import H36M_17
 
 ARRAYS = (
@@ -58,6 +59,16 @@ def test_person_has_the_frames_in_which_it_is_present(session, person):
     assert np.array_equal(person.poses_3d, session.tracks[0].runs["three"].poses.xyz[present])
     assert np.array_equal(person.stages_3d[-1], person.poses_3d)
     assert np.isfinite(person.root_3d).all()
+
+
+def test_frames_without_keypoints_or_without_a_pose_are_left_out(session):
+    track = session.tracks[0]
+    stages = np.ones((1, 60, 17, 3), np.float32)
+    stages[:, 40:] = np.nan  # the range that was estimated ends here
+    estimated = replace(track, runs={"m": ModelRun(Poses3D(stages))})
+    person = person_poses(session, estimated)
+    assert person.frame_index.tolist() == [*range(2, 20), *range(22, 40)]
+    assert person.meta["root_position"] == "unknown"
 
 
 def test_latest_run_is_the_default(session):

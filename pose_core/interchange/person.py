@@ -127,7 +127,7 @@ def person_poses(session: Session, track: Track, model: str | None = None) -> Pe
         )
     return PersonPoses(
         poses_3d=poses.xyz[frames],
-        root_3d=poses.root[frames],
+        root_3d=np.asarray(poses.root)[frames],
         keypoints_2d=track.keypoints.xy[frames],
         scores=track.keypoints.scores[frames],
         stages_3d=poses.stages[:, frames],
@@ -181,7 +181,7 @@ def _provenance(
 
 
 def _root_mark(session: Session, poses: Poses3D) -> str:
-    if not np.isfinite(poses.root).all(axis=1).any():
+    if not np.isfinite(np.asarray(poses.root)).all(axis=1).any():
         return "unknown"
     if not poses.is_root_estimated:
         return "from the given camera and body height"

@@ -72,6 +72,7 @@ _JOINTS = (
     ("RightFoot", "RightLeg", "right_ankle"),
     ("RightFoot_end", "RightFoot", ""),
 )
+ROOT_CHANNELS = ("Xposition", "Yposition", "Zposition", *ZXY_CHANNELS)
 BVH_NAMES = tuple(name for name, _, _ in _JOINTS)
 BVH_PARENTS = tuple(BVH_NAMES.index(parent) if parent else -1 for _, parent, _ in _JOINTS)
 # BVH joint of each of the 17 joints.
@@ -187,7 +188,8 @@ class _Fit:
 
     def motion(self) -> BvhMotion:
         """The fit as a BVH motion."""
-        channels, values = [], []
+        channels: list[tuple[str, ...]] = []
+        values = [self.positions["Hips"]]
         for name, parent in zip(BVH_NAMES, BVH_PARENTS, strict=True):
             if name not in self.rotations:  # an end site
                 channels.append(())
@@ -195,10 +197,7 @@ class _Fit:
             local = self.rotations[name]
             if parent >= 0:
                 local = np.swapaxes(self.rotations[BVH_NAMES[parent]], -1, -2) @ local
-            else:
-                channels_of_root = ("Xposition", "Yposition", "Zposition")
-                values.append(self.positions[name])
-            channels.append(ZXY_CHANNELS if parent >= 0 else channels_of_root + ZXY_CHANNELS)
+            channels.append(ZXY_CHANNELS if parent >= 0 else ROOT_CHANNELS)
             values.append(to_zxy_degrees(local))
         return BvhMotion(
             names=BVH_NAMES,

@@ -125,7 +125,11 @@ def read_csv(handle: BinaryIO) -> PersonPoses:
     ExportError
     """
     lines = handle.read().decode("utf-8", errors="replace").splitlines()
-    comments = dict(line[1:].strip().partition(": ")[::2] for line in lines if line.startswith("#"))
+    comments: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("#"):
+            name, _, value = line[1:].strip().partition(": ")
+            comments[name] = value
     try:
         rows = list(csv.reader(line for line in lines if line and not line.startswith("#")))
         columns, rows = rows[0], np.array(rows[1:], dtype=str)
