@@ -12,7 +12,7 @@ import numpy as np
 from pose_core.detection.blazepose_nets import LandmarkNet, Landmarks, Roi
 from pose_core.skeleton import BLAZEPOSE_33
 
-# Scale, turn in degrees, mirrored. Any first few of them are balanced about the plain crop.
+# Scale, turn in degrees, mirrored. An even number of them from the start is balanced.
 _VARIANTS = (
     (1.00, 0.0, False),
     (1.00, 0.0, True),

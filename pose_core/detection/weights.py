@@ -6,7 +6,6 @@ folder. ``python -m pose_core.detection.weights fetch`` does that, and mends alt
 """
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pose_core.atomic_file import atomic_write, make_folder
 from pose_core.errors import PoseStageError, WeightsError
 from pose_core.resources import user_data_dir
 
-FETCH_COMMAND = "python -m pose_core.detection.weights fetch"
+FETCH_COMMAND = f"{sys.executable} -m pose_core.detection.weights fetch"
 
 # Only data is taken out of the wheel, so the wheel of one platform serves every host.
 _REQUIREMENT = "mediapipe==0.10.21"
@@ -142,18 +142,23 @@ def store_from_wheel(wheel: Path) -> None:
         ) from error
     for file, content in contents:
         path = _stored_path(file)
-        try:
-            _write_atomically(path, content)
-        except OSError as error:
-            raise WeightsError(
-                f"The detector's weights cannot be stored in {path.parent} ({error}).",
-                "Free disk space or permit writing there, or set POSESTAGE_DATA_DIR to another "
-                f"folder; then run: {FETCH_COMMAND}",
-            ) from error
+        make_folder(path.parent, WeightsError)
+        with atomic_write(path, WeightsError) as handle:
+            handle.write(content)
+
+
+def _folder() -> Path:
+    try:
+        return user_data_dir() / "detector"
+    except OSError as error:
+        raise WeightsError(
+            f"The folder for the detector's weights cannot be used ({error}).",
+            "Set POSESTAGE_DATA_DIR to a folder that can be written to.",
+        ) from error
 
 
 def _stored_path(file: _WheelFile) -> Path:
-    return user_data_dir() / "detector" / file.name
+    return _folder() / file.name
 
 
 def _state(file: _WheelFile) -> Literal["intact", "missing", "altered"]:
@@ -201,19 +206,6 @@ def _read_member(archive: zipfile.ZipFile, file: _WheelFile) -> bytes:
     return content
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run ``fetch`` or ``status`` from the command line and return the exit code."""
     if list(arguments) == ["status"]:
@@ -228,9 +220,8 @@ def main(arguments: Sequence[str]) -> int:
     except PoseStageError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    folder = user_data_dir() / "detector"
     action = "fetched into" if was_fetched else "already intact in"
-    sys.stdout.write(f"Detector weights {action} {folder}\n")
+    sys.stdout.write(f"Detector weights {action} {_folder()}\n")
     return 0
 
 
