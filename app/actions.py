@@ -107,6 +107,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Draw a box around the person, in the frame where the estimate shall begin.",
         needs="clip",
     ),
+    _A(
+        "pose.lift",
+        "3D Again from the Same 2D",
+        tip="Runs the chosen model on the keypoints that are there, without a new search.",
+        needs="person",
+    ),
     _A("pose.stop", "Stop and Keep", "", "Keep the frames that are done.", needs="estimating"),
     _A("pose.cancel", "Cancel the Estimate", "Esc", "Leave all as it was.", needs="estimating"),
     _A(

@@ -20,7 +20,7 @@ from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 import pose_core
-from app.dialogs.error_dialog import show_error
+from app.dialogs.error_dialog import ErrorDialog
 from app.settings import Settings
 from app.widgets.theme import theme
 
@@ -125,7 +125,8 @@ class ErrorReporter(QObject):
         self.reported.emit(error)
         # One at a time: an error in a timer would otherwise cover the screen with dialogs.
         if self._dialog is None:
-            self._dialog = show_error(self._window, error, "Something went wrong")
+            self._dialog = ErrorDialog(error, "Something went wrong", self._window)
+            self._dialog.open()
             self._dialog.destroyed.connect(self._on_closed)
 
     def _on_closed(self) -> None:

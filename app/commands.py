@@ -77,13 +77,11 @@ class DeletePerson(SessionCommand):
 
 
 class SetScale(SessionCommand):
-    """Body height and focal length, as the user knows them."""
+    """Body height and focal length as the user knows them, with the poses that follow."""
 
-    def __init__(
-        self, document: SessionDocument, body_height_m: float | None, focal_px: float | None
-    ) -> None:
-        after = replace(_session(document), body_height_m=body_height_m, focal_px=focal_px)
-        super().__init__(document, "Body Height and Camera", after, (Change("camera"),))
+    def __init__(self, document: SessionDocument, after: Session) -> None:
+        changes = (Change("camera"), Change("poses"))
+        super().__init__(document, "Body Height and Camera", after, changes)
 
 
 def _session(document: SessionDocument) -> Session:

@@ -13,7 +13,7 @@ from app.dialogs.go_to_frame import GoToFrameDialog
 from app.dialogs.palette import PaletteDialog
 from app.dialogs.question import ask
 from app.dialogs.shortcuts import ShortcutLine, ShortcutsDialog
-from app.operations import editing, export, navigation, open_file, save_session, tools
+from app.operations import editing, export, lift, navigation, open_file, save_session, tools
 from app.operations.autosave import Autosave, offer_recovery
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator, Pipeline
@@ -51,7 +51,7 @@ class MainWindow(QMainWindow):
     def __init__(self, settings: Settings, pipeline: Pipeline | None = None) -> None:
         super().__init__()
         self.setAcceptDrops(True)
-        self.setMinimumSize(640, 420)
+        self.setMinimumSize(760, 440)
         self.context = AppContext(self, settings)
         self.estimator = Estimator(self.context, *([pipeline] if pipeline else []))
         self._models = available_models()
@@ -76,7 +76,9 @@ class MainWindow(QMainWindow):
         self.video = VideoView()
         self.skeleton = Skeleton3DView()
         self.timeline = Timeline()
-        self.people = PeopleView(context, actions)
+        actions["view.trails"].setChecked(True)
+        self.skeleton.set_trails(True)
+        self.people = PeopleView(context, actions, self._models)
         self.transport = TransportBar(context, actions, self.player)
         self.workspace = Workspace(
             context.settings,
@@ -185,6 +187,7 @@ class MainWindow(QMainWindow):
             **persons,
             "pose.estimate": self.estimator.start,
             "pose.box": self.video.begin_box,
+            "pose.lift": lambda: lift.lift_with_chosen_model(self.context, self.estimator),
             "pose.stop": self.estimator.stop_and_keep,
             "pose.cancel": self.estimator.cancel,
             "pose.scale": lambda: show_settings(self.context, self._models, of_clip=True),
@@ -246,6 +249,7 @@ class MainWindow(QMainWindow):
         is_free = document.session is not None and not self.estimator.is_running
         for action_id in ("pose.estimate", "pose.box", "pose.scale"):
             self.actions_table[action_id].setEnabled(is_free)
+        self.actions_table["pose.lift"].setEnabled(is_free and state.track_id is not None)
         self.actions_table["file.sample"].setEnabled(sample_clip() is not None)
 
     def _show_recent_files(self) -> None:
@@ -322,15 +326,15 @@ class MainWindow(QMainWindow):
             self.open_path(paths[0])
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self._is_closing:
-            self._shut_down()
-            event.accept()
-            return
-        event.ignore()
         if self.estimator.is_running:
+            event.ignore()
             self._ask_to_stop_estimate()
-        else:
+        elif self.context.document.is_modified and not self._is_closing:
+            event.ignore()
             save_session.confirm_unsaved(self.context, self._close_for_good)
+        else:
+            self.shut_down()
+            event.accept()
 
     def _ask_to_stop_estimate(self) -> None:
         def cancel_and_close() -> None:
@@ -349,10 +353,11 @@ class MainWindow(QMainWindow):
         self._is_closing = True
         self.close()
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """Remember the layout and end all threads: the window is of no use afterwards."""
         self.context.view_state.set_playing(False)
         self.workspace.save_layout()
         self.context.settings.set_bytes(GEOMETRY_KEY, self.saveGeometry())
         self.context.settings.sync()
         self.context.shut_down()
-        self._autosave.remove_copy()
+        self._autosave.stop()

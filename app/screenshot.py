@@ -76,11 +76,11 @@ class Screenshot(QObject):
         is_saved = self._window.grab().save(str(self._target), "PNG")
         if not is_saved:
             sys.stderr.write(f"posestage: error: {self._target} cannot be written\n")
-        self._window.context.shut_down()
+        self._window.shut_down()
         QCoreApplication.exit(0 if is_saved else EXIT_FAILED)
 
     def fail(self, error: object) -> None:
         """Give up and say why."""
         sys.stderr.write(f"posestage: error: {error}\n")
-        self._window.context.shut_down()
+        self._window.shut_down()
         QCoreApplication.exit(EXIT_FAILED)

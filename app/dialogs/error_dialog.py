@@ -7,7 +7,7 @@ import traceback
 import PySide6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
 
 import pose_core
 from pose_core.errors import PoseStageError
@@ -47,10 +47,8 @@ class ErrorDialog(QMessageBox):
             )
         self._details = error_details(error)
         self.setDetailedText(self._details)
-        copy = QPushButton("Copy the Details")
-        # A button of its own, not one of the box: pressing it must not close the dialog.
-        self.addButton(copy, QMessageBox.ButtonRole.ActionRole)
-        copy.clicked.disconnect()
+        copy = self.addButton("Copy the Details", QMessageBox.ButtonRole.ActionRole)
+        copy.clicked.disconnect()  # pressing it must not close the dialog
         copy.clicked.connect(self._copy)
         self.setDefaultButton(self.addButton(QMessageBox.StandardButton.Close))
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -21,11 +22,11 @@ from PySide6.QtWidgets import (
 )
 
 FORMAT_TEXTS = {
-    "bvh": "BVH: motion on a skeleton, for animation",
-    "csv": "CSV: tables for a spreadsheet or statistics",
+    "bvh": "BVH: motion for animation",
+    "csv": "CSV: tables for a spreadsheet",
     "npz": "NPZ: arrays for Python",
     "json": "JSON: for any program",
-    "mp4": "MP4: the video with the poses drawn in",
+    "mp4": "MP4: video with the poses",
     "session": "A copy of the session file",
 }
 
@@ -127,7 +128,7 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Export")
-        self.setMinimumWidth(480)
+        self.setMinimumWidth(600)
         self._people = people
         self._frames = frames
         self._on_accept = on_accept
@@ -178,8 +179,10 @@ class ExportDialog(QDialog):
         form = QFormLayout()
         form.addRow("For", self.preset)
         form.addRow("", self._hint)
+        formats = QGridLayout()
         for index, box in enumerate(self.formats.values()):
-            form.addRow("" if index else "Formats", box)
+            formats.addWidget(box, index // 2, index % 2)
+        form.addRow("Formats", formats)
         form.addRow("", self.level)
         form.addRow("Person", self.person)
         form.addRow("Frames", self.range)

@@ -49,7 +49,7 @@ class PaletteDialog(QDialog):
             if step is not None:
                 row = self.list.currentIndex().row() + step
                 row = min(max(row, 0), self.list.topLevelItemCount() - 1)
-                self.list.setCurrentItem(self.list.topLevelItem(row))
+                self._choose_row(row)
                 return True
         return super().eventFilter(watched, event)
 
@@ -63,7 +63,12 @@ class PaletteDialog(QDialog):
                 keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
                 item = QTreeWidgetItem(self.list, [name, keys])
                 item.setData(0, ACTION_ROLE, action)
-        self.list.setCurrentItem(self.list.topLevelItem(0))
+        self._choose_row(0)
+
+    def _choose_row(self, row: int) -> None:
+        item = self.list.topLevelItem(row)
+        if item is not None:
+            self.list.setCurrentItem(item)
 
     def _run(self) -> None:
         item = self.list.currentItem()

@@ -80,6 +80,7 @@ class SettingsDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Settings")
+        self.setMinimumWidth(420)
         self._on_accept = on_accept
         self._scale = scale
         self.boxes: dict[str, QComboBox] = {}
@@ -123,11 +124,11 @@ class SettingsDialog(QDialog):
     def _clip_page(self, scale: ClipScale) -> QWidget:
         page = QWidget()
         form = QFormLayout(page)
-        self.height = _OptionalNumber(scale.body_height_m, 1.70, (0.3, 2.6), 2, " m", 0.01)
+        self.body_height = _OptionalNumber(scale.body_height_m, 1.70, (0.3, 2.6), 2, " m", 0.01)
         self.focal = _OptionalNumber(
             scale.focal_px, scale.assumed_focal_px, (10, 100_000), 0, " px", 10
         )
-        form.addRow("Body height", self.height)
+        form.addRow("Body height", self.body_height)
         form.addRow("", _hint("Without it sizes and distances are relative."))
         form.addRow("Focal length", self.focal)
         hint = f"Without it {scale.assumed_focal_px:.0f} px are assumed, the picture's long side."
@@ -137,7 +138,7 @@ class SettingsDialog(QDialog):
     def _chosen_scale(self) -> ClipScale | None:
         if self._scale is None:
             return None
-        return ClipScale(self.height.value(), self.focal.value(), self._scale.assumed_focal_px)
+        return ClipScale(self.body_height.value(), self.focal.value(), self._scale.assumed_focal_px)
 
 
 class _OptionalNumber(QWidget):

@@ -75,8 +75,10 @@ class ShortcutsDialog(QDialog):
         self.tree.currentItemChanged.connect(self._show_current)
         self.key_edit = QKeySequenceEdit()
         self.key_edit.setMaximumSequenceLength(1)
-        self._assign = QPushButton("Assign", clicked=self._on_assign)
-        self._default = QPushButton("Default", clicked=self._on_default)
+        self._assign = QPushButton("Assign")
+        self._assign.clicked.connect(self._on_assign)
+        self._default = QPushButton("Default")
+        self._default.clicked.connect(self._on_default)
         self.message = QLabel(" ")
         self.message.setProperty("warning", True)
         row = QHBoxLayout()
@@ -115,16 +117,11 @@ class ShortcutsDialog(QDialog):
 
     def _filter(self, text: str) -> None:
         wanted = text.lower()
-        for i in range(self.tree.topLevelItemCount()):
-            group = self.tree.topLevelItem(i)
-            assert group is not None
-            num_shown = 0
-            for j in range(group.childCount()):
-                child = group.child(j)
-                is_shown = wanted in child.text(0).lower() or wanted in child.text(1).lower()
-                child.setHidden(not is_shown)
-                num_shown += is_shown
-            group.setHidden(not num_shown)
+        for group in _children(self.tree.invisibleRootItem()):
+            items = _children(group)
+            for item in items:
+                item.setHidden(wanted not in f"{item.text(0)} {item.text(1)}".lower())
+            group.setHidden(all(item.isHidden() for item in items))
 
     def _current_id(self) -> str | None:
         item = self.tree.currentItem()
@@ -152,3 +149,7 @@ class ShortcutsDialog(QDialog):
             self._fill(action_id)
         else:
             self.message.setText(f"This is already the shortcut of “{user}”.")
+
+
+def _children(item: QTreeWidgetItem) -> list[QTreeWidgetItem]:
+    return [child for i in range(item.childCount()) if (child := item.child(i)) is not None]

@@ -54,6 +54,11 @@ class Autosave(QObject):
         self._path.unlink(missing_ok=True)
         self._saved_revision = -1
 
+    def stop(self) -> None:
+        """End: whoever ends in order has no need of the copy."""
+        self._timer.stop()
+        self.remove_copy()
+
     def _on_saved(self, revision: int) -> None:
         self._saved_revision = revision
         if not self._context.document.is_modified:

@@ -1,6 +1,8 @@
 """Which models there are to choose from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pose_core.errors import WeightsError
 from pose_core.models.registry import ModelEntry, load_manifest
@@ -16,12 +18,15 @@ class ModelChoice:
         Key of the dictionary of models.
     title : str
     description : str
-        What it is and how far to trust it, in the words of its manifest.
+        What it is and what it was trained on, in the words of its manifest.
+    error : str
+        How far to trust it.
     """
 
     name: str
     title: str
     description: str
+    error: str
 
 
 def available_models() -> list[ModelChoice]:
@@ -38,10 +43,18 @@ def _choice(entry: ModelEntry) -> ModelChoice:
     if entry.is_baseline:
         title += " (baseline)"
     lines = [
-        f"{entry.paper}",
+        "Here to be compared with." if entry.is_baseline else entry.paper,
         f"{entry.num_parameters / 1e6:.1f} million parameters",
-        f"Trained on: {entry.training_data}",
+        f"Trained on {entry.training_data}",
+        f"Error: {error_text(entry.metrics)}",
     ]
-    if not entry.metrics:
-        lines.append("Not tested: no errors are known.")
-    return ModelChoice(entry.name, title, "\n".join(lines))
+    return ModelChoice(entry.name, title, "\n".join(lines), error_text(entry.metrics))
+
+
+def error_text(metrics: Mapping[str, Any]) -> str:
+    """The measured error in words, or that there is none."""
+    try:
+        error_mm = float(metrics["noise_detector"]["MPJPE"])
+        return f"{error_mm:.0f} mm per joint on average, on {metrics['split']} (MPJPE)"
+    except (KeyError, TypeError, ValueError):
+        return "not measured"

@@ -1,8 +1,8 @@
 """The settings dialog, and body height and camera of the clip."""
 
-from app.commands import SetScale
 from app.dialogs.settings_dialog import Choice, ClipScale, SettingsDialog
 from app.operations.context import AppContext
+from app.operations.lift import set_scale
 from app.operations.models import ModelChoice
 from app.widgets.theme import THEMES, theme
 from pose_core.camera import Camera
@@ -60,5 +60,4 @@ def _apply(context: AppContext, values: dict[str, str], scale: ClipScale | None)
     if session is None or scale is None:
         return
     if (scale.body_height_m, scale.focal_px) != (session.body_height_m, session.focal_px):
-        command = SetScale(context.document, scale.body_height_m, scale.focal_px)
-        context.document.undo_stack.push(command)
+        set_scale(context, scale.body_height_m, scale.focal_px)

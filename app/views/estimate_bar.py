@@ -105,14 +105,17 @@ class EstimateBar(QToolBar):
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
-        self._bar.setMinimumWidth(220)
+        self._bar.setMinimumWidth(80)
         self._bar.setMaximumWidth(420)
         self._text = QLabel()
-        self._text.setMinimumWidth(260)
+        # Wide enough for the longest text, so that the buttons beside it stay where they are.
+        self._text.setMinimumWidth(
+            self.fontMetrics().horizontalAdvance("Frame 00000 of 00000  -  00:00 left")
+        )
         layout.addWidget(self._bar, 1)
         layout.addWidget(self._text)
         layout.addWidget(_action_button(actions, "pose.stop"))
-        layout.addWidget(_action_button(actions, "pose.cancel"))
+        layout.addWidget(_action_button(actions, "pose.cancel", text="Cancel"))
         layout.addStretch()
         return page
 
@@ -127,10 +130,12 @@ class EstimateBar(QToolBar):
         self._choices.setEnabled(self._context.document.session is not None)
 
 
-def _action_button(actions: Actions, action_id: str, *, is_primary: bool = False) -> QPushButton:
+def _action_button(
+    actions: Actions, action_id: str, *, text: str = "", is_primary: bool = False
+) -> QPushButton:
     """A push button that does what an action does and is enabled with it."""
     action = actions[action_id]
-    button = QPushButton(action.text().removesuffix("..."))
+    button = QPushButton(text or action.text().removesuffix("..."))
     button.setProperty("primary", is_primary)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     shortcut = action.shortcut().toString()

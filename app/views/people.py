@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import Actions
 from app.operations.context import AppContext
+from app.operations.models import ModelChoice
 from pose_core.session import Session, Track
 
 TRACK_ROLE = Qt.ItemDataRole.UserRole
@@ -39,9 +40,10 @@ class PeopleView(QWidget):
     person_chosen = Signal(int)
     renamed = Signal(int, str)
 
-    def __init__(self, context: AppContext, actions: Actions) -> None:
+    def __init__(self, context: AppContext, actions: Actions, models: list[ModelChoice]) -> None:
         super().__init__()
         self._context = context
+        self._errors = {model.name: model.error for model in models}
         self._list = QTreeWidget()
         self._list.setHeaderLabels(["Person", "Frames", "Score"])
         self._list.setRootIsDecorated(False)
@@ -113,7 +115,8 @@ class PeopleView(QWidget):
         )
         self._facts.setVisible(track is not None)
         if session is not None and track is not None:
-            facts = facts_of(session, track, self._context.view_state.model)
+            model = self._context.view_state.model
+            facts = facts_of(session, track, model, self._errors.get(model or "", "not measured"))
             faint = self.palette().color(QPalette.ColorRole.PlaceholderText).name()
             self._facts.setHtml(
                 "".join(
@@ -144,21 +147,23 @@ def _item_of(track: Track) -> QTreeWidgetItem:
     return item
 
 
-def facts_of(session: Session, track: Track, model: str | None) -> list[tuple[str, str]]:
+def facts_of(
+    session: Session, track: Track, model: str | None, model_error: str
+) -> list[tuple[str, str]]:
     """What the user should know of a person before trusting the numbers."""
     facts = []
     frames = track.present_frames
     if len(frames):
         facts.append(("Seen", f"frames {frames[0]} to {frames[-1]}"))
-    if track.swapped_mask is not None:
-        facts.append(
-            ("Sides", f"left and right put right in {int(track.swapped_mask.sum())} frames")
-        )
+    if track.swapped_mask is not None and track.swapped_mask.any():
+        num_swapped = int(track.swapped_mask.sum())
+        facts.append(("Sides", f"left and right were exchanged in {num_swapped} frames, mended"))
     run = track.runs.get(model or "")
     if run is None:
         facts.append(("3D", "not estimated yet"))
         return facts
     facts.append(("3D by", str(model)))
+    facts.append(("Tested error of this model", model_error))
     if session.body_height_m:
         facts.append(("Scale", f"from the body height you gave, {session.body_height_m:.2f} m"))
     else:

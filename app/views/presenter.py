@@ -39,6 +39,7 @@ class Presenter(QObject):
         self._shown_frame = -1
         self._is_scrubbing = False
         self._failed_frame = -1
+        self._has_poses = False
         self._live_confidence = np.zeros(0)
         self._is_following = False
         self._newest_live = -1
@@ -117,9 +118,12 @@ class Presenter(QObject):
             self._keep_selection(session)
         if change.kind == "camera":
             self._show_camera(session)
+        had_poses = self._has_poses
         self._show_people()
         self._show_poses()
         self._show_lanes()
+        if self._has_poses and not had_poses:
+            self._skeleton.reset_view()
 
     def _keep_selection(self, session: Session) -> None:
         """Hold on to the selected person, or take the first one."""
@@ -201,6 +205,7 @@ class Presenter(QObject):
                 xyz = stage_xyz(run, state.stage)
                 is_selected = track.track_id == state.track_id
                 people.append(PersonPoses3D(track.track_id, xyz, is_selected))
+        self._has_poses = bool(people)
         self._skeleton.set_poses(people)
         self._skeleton.set_frame(state.frame)
 

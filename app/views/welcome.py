@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 WIDTH = 560
+MAX_SHOWN = 6
 
 
 class WelcomeView(QWidget):
@@ -56,8 +57,8 @@ class WelcomeView(QWidget):
         layout.addWidget(_faint("or drop a video or a session anywhere on this window"))
         layout.addSpacing(20)
         layout.addWidget(self._recent_title)
-        layout.addWidget(self._recent, 5)
-        layout.addStretch(1)
+        layout.addWidget(self._recent)
+        layout.addStretch(3)
 
         row = QHBoxLayout(self)
         row.addStretch()
@@ -67,14 +68,16 @@ class WelcomeView(QWidget):
     def set_recent_files(self, paths: list[Path]) -> None:
         """Show these files; those that are gone are left out."""
         self._recent.clear()
-        for path in paths:
-            if not path.is_file():
-                continue
+        for path in [path for path in paths if path.is_file()][:MAX_SHOWN]:
             item = QListWidgetItem(f"{path.name}\n{_short(path.parent)}")
             item.setData(Qt.ItemDataRole.UserRole, path)
             item.setToolTip(str(path))
             self._recent.addItem(item)
-        has_any = self._recent.count() > 0
+        count = self._recent.count()
+        has_any = count > 0
+        if has_any:
+            # As high as its lines, so that the column stays in the upper middle of the page.
+            self._recent.setFixedHeight(self._recent.sizeHintForRow(0) * count + 4)
         self._recent_title.setVisible(has_any)
         self._recent.setVisible(has_any)
 

@@ -34,10 +34,10 @@ _ROLES_LIGHT = {
     QPalette.ColorRole.BrightText: "#b3261e",
 }
 _ROLES_DARK = {
-    QPalette.ColorRole.Window: "#24262a",
-    QPalette.ColorRole.Base: "#1a1c1f",
-    QPalette.ColorRole.AlternateBase: "#1f2125",
-    QPalette.ColorRole.Button: "#31343a",
+    QPalette.ColorRole.Window: "#222428",
+    QPalette.ColorRole.Base: "#2f3238",
+    QPalette.ColorRole.AlternateBase: "#34373e",
+    QPalette.ColorRole.Button: "#3a3e45",
     QPalette.ColorRole.WindowText: "#e4e6e9",
     QPalette.ColorRole.Text: "#e4e6e9",
     QPalette.ColorRole.ButtonText: "#e4e6e9",
@@ -68,6 +68,7 @@ QMainWindow::separator:hover {{ background: {accent}; }}
 QToolBar {{ border: 0; border-bottom: 1px solid {line}; padding: 5px 8px; spacing: 6px; }}
 QStatusBar {{ border-top: 1px solid {line}; }}
 QStatusBar::item {{ border: 0; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QDockWidget::title {{ padding: 5px 8px; background: {raised}; }}
 QPushButton[primary="true"] {{
     background: {primary}; color: white; border: 0; border-radius: 4px; padding: 6px 16px;

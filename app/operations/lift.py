@@ -1,0 +1,89 @@
+"""3D again from the 2D that is there: another model, another body height or focal length."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from PySide6.QtGui import QUndoCommand
+
+from app.commands import SetScale, SetTracks
+from app.document import Change
+from app.operations.context import AppContext
+from app.operations.estimate import Estimator
+from app.workers.task import Task
+from pose_core.inference.device import choose_device
+from pose_core.inference.lifter import TemporalLifter
+from pose_core.inference.pipeline import lifted
+from pose_core.inference.records import EstimateSettings
+from pose_core.models.registry import model_entry
+from pose_core.session import Session, Track
+
+ACTION = "Computing the 3D"
+
+
+def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
+    """Run the chosen model on all people."""
+    session = context.document.session
+    if session is None:
+        return
+    settings = estimator.settings()
+
+    def work() -> Iterator[Session]:
+        lifter = TemporalLifter(model_entry(settings.model), choose_device(settings.device))
+        tracks = []
+        for track in session.tracks:
+            whole = replace(settings, start=0, end=None)
+            tracks.append(lifted(track, lifter, session.clip, whole))
+            yield session.with_tracks((*tracks, *session.tracks[len(tracks) :]))
+
+    def command(after: Session) -> QUndoCommand:
+        return SetTracks(context.document, f"3D by {settings.model}", after, Change("poses"))
+
+    _run(context, work, command)
+
+
+def set_scale(context: AppContext, body_height_m: float | None, focal_px: float | None) -> None:
+    """Set body height and focal length, and compute all 3D that there is with them."""
+    session = context.document.session
+    if session is None:
+        return
+    scaled = replace(session, body_height_m=body_height_m, focal_px=focal_px)
+
+    def work() -> Iterator[Session]:
+        tracks = []
+        yield scaled
+        for track in session.tracks:
+            tracks.append(_lifted_again(track, scaled))
+            yield scaled.with_tracks((*tracks, *session.tracks[len(tracks) :]))
+
+    _run(context, work, lambda after: SetScale(context.document, after))
+
+
+def _lifted_again(track: Track, session: Session) -> Track:
+    """Every run of a track, made anew with the session's scale and otherwise as before."""
+    for name, run in track.runs.items():
+        stored = run.meta.get("settings")
+        known = dict(stored) if isinstance(stored, dict) else {}
+        known |= {"focal_px": session.focal_px, "body_height_m": session.body_height_m}
+        settings = EstimateSettings(**{**known, "model": name})
+        lifter = TemporalLifter(model_entry(name), choose_device(settings.device))
+        track = lifted(track, lifter, session.clip, settings)
+    return track
+
+
+def _run(
+    context: AppContext,
+    work: Callable[[], Iterator[Session]],
+    command: Callable[[Session], QUndoCommand],
+) -> None:
+    """Do the work in a thread; its last session becomes one undoable step."""
+    revision = context.document.revision
+    task = Task(ACTION, work, revision)
+
+    def on_done(after: Session) -> None:
+        if context.document.revision == revision:
+            context.document.undo_stack.push(command(after))
+        else:
+            context.notice("The session has changed meanwhile: the 3D was not replaced.")
+
+    task.succeeded.connect(on_done)
+    context.start_task(task, ACTION)

@@ -1,0 +1,344 @@
+"""Opening, saving and exporting: nothing is lost, and what goes wrong is said."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+
+from app.commands import SetTracks
+from app.dialogs.export_dialog import ExportDialog
+from app.dialogs.export_report import ExportReport
+from app.document import Change
+from app.operations import autosave, open_file
+from pose_core.interchange.bvh import load_bvh
+from pose_core.interchange.npz import load_npz
+from pose_core.session_io import load_session, save_session
+from pose_core.video import open_clip
+
+
+@pytest.fixture
+def video(tmp_path, numbered_clip):
+    """A copy of the numbered clip that a test may move."""
+    return shutil.copy(numbered_clip, tmp_path / "walk.mp4")
+
+
+@pytest.fixture
+def people(session, video):
+    """The tracks of the shared session, over all frames of the video."""
+    num_frames = open_clip(video).num_frames
+
+    def stretch(array, axis=0):
+        index = np.minimum(np.arange(num_frames), array.shape[axis] - 1)
+        return np.take(array, index, axis=axis)
+
+    def stretched(track):
+        points = track.keypoints
+        keypoints = replace(
+            points,
+            xy=stretch(points.xy),
+            scores=stretch(points.scores),
+            sources=stretch(points.sources),
+        )
+        runs = {
+            name: replace(
+                run,
+                poses=replace(
+                    run.poses, stages=stretch(run.poses.stages, 1), root=stretch(run.poses.root)
+                ),
+            )
+            for name, run in track.runs.items()
+        }
+        swapped = track.swapped_mask
+        return replace(
+            track,
+            keypoints=keypoints,
+            runs=runs,
+            swapped_mask=None if swapped is None else stretch(swapped),
+        )
+
+    return tuple(stretched(track) for track in session.tracks)
+
+
+@pytest.fixture
+def window_with_people(window, open_file, video, people):
+    """A window with unsaved results."""
+    open_file(window, video)
+    document = window.context.document
+    after = document.session.with_tracks(people)
+    document.undo_stack.push(SetTracks(document, "Estimate", after, Change("poses")))
+    return window
+
+
+def message_box(window):
+    boxes = [box for box in window.findChildren(QMessageBox) if box.isVisible()]
+    return boxes[-1] if boxes else None
+
+
+def answer(qtbot, window, label):
+    """Wait for a question, and press one of its buttons."""
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    box = message_box(window)
+    (button,) = [b for b in box.buttons() if b.text().replace("&", "") == label]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def drop(window, path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(
+        QPointF(50, 50),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    window.dropEvent(event)
+    return event
+
+
+def choose(monkeypatch, method, path):
+    """Let the next file dialog answer a path."""
+    monkeypatch.setattr(QFileDialog, method, lambda *_args, **_options: (str(path), ""))
+
+
+def same_tracks(a, b):
+    assert [t.name for t in a] == [t.name for t in b]
+    for left, right in zip(a, b, strict=True):
+        np.testing.assert_array_equal(left.keypoints.xy, right.keypoints.xy)
+        assert list(left.runs) == list(right.runs)
+        for name in left.runs:
+            np.testing.assert_array_equal(
+                left.runs[name].poses.stages, right.runs[name].poses.stages
+            )
+
+
+def test_a_dropped_video_opens_and_becomes_recent(window, video, qtbot):
+    assert drop(window, video).isAccepted()
+    qtbot.waitUntil(lambda: window.context.document.session is not None)
+    assert window.context.document.session.clip.num_frames == 90
+    assert window.context.settings.recent_files() == [video]
+    assert window.windowTitle().startswith("walk.mp4")
+
+
+def test_a_bad_file_is_told_and_what_is_open_stays(window, open_file, video, tmp_path, qtbot):
+    open_file(window, video)
+    window.context.view_state.set_frame(12)
+    bad = tmp_path / "notes.mp4"
+    bad.write_text("this is no video")
+    drop(window, bad)
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert "notes.mp4" in message_box(window).text()
+    message_box(window).close()
+    assert window.context.document.session.clip.path == video
+    assert window.context.view_state.frame == 12
+
+
+def test_a_damaged_session_is_told(window, tmp_path, qtbot):
+    bad = tmp_path / "bad.posestage"
+    bad.write_bytes(b"PK\x03\x04 not really")
+    window.open_path(bad)
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert "bad.posestage" in message_box(window).text()
+    message_box(window).close()
+    assert window.context.document.session is None
+
+
+def test_what_is_saved_comes_back(window_with_people, tmp_path, monkeypatch, qtbot):
+    window, document = window_with_people, window_with_people.context.document
+    assert document.is_modified
+    target = tmp_path / "mine.posestage"
+    choose(monkeypatch, "getSaveFileName", target)
+    qtbot.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not document.is_modified)
+    assert document.path == target
+    saved = document.session
+    same_tracks(load_session(target).tracks, saved.tracks)
+    # Undoing after saving is a change again; redoing leads back to what is in the file.
+    document.undo_stack.undo()
+    assert document.is_modified
+    document.undo_stack.redo()
+    assert not document.is_modified
+    document.open(None)
+    window.open_path(target)
+    qtbot.waitUntil(lambda: document.session is not None)
+    same_tracks(document.session.tracks, saved.tracks)
+    assert document.path == target
+
+
+def test_a_save_that_fails_is_told_and_closes_nothing(
+    window_with_people, tmp_path, monkeypatch, qtbot
+):
+    window, document = window_with_people, window_with_people.context.document
+    choose(monkeypatch, "getSaveFileName", tmp_path / "no such folder" / "mine.posestage")
+    window.close()
+    answer(qtbot, window, "Save")
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert "no such folder" in message_box(window).text()
+    message_box(window).close()
+    assert window.isVisible()
+    assert document.is_modified
+
+
+def test_closing_asks_for_unsaved_changes(window_with_people, tmp_path, monkeypatch, qtbot):
+    window = window_with_people
+    window.close()
+    answer(qtbot, window, "Cancel")
+    assert window.isVisible()
+    target = tmp_path / "kept.posestage"
+    choose(monkeypatch, "getSaveFileName", target)
+    window.close()
+    answer(qtbot, window, "Save")
+    qtbot.waitUntil(lambda: not window.isVisible())
+    assert len(load_session(target).tracks) == 2
+
+
+def test_a_moved_video_is_asked_for_and_checked(
+    window, session, people, video, numbered_clip, tmp_path, monkeypatch, qtbot
+):
+    document = window.context.document
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    clip = open_clip(video)
+    target = folder / "walk.posestage"
+    save_session(replace(session, clip=clip, tracks=people, truth=None), target)
+    moved = tmp_path / "elsewhere" / "renamed.mp4"
+    moved.parent.mkdir()
+    video.rename(moved)
+    wrong = tmp_path / "elsewhere" / "walk.mp4"
+    wrong.write_bytes(moved.read_bytes() + b"x")
+
+    choose(monkeypatch, "getOpenFileName", wrong)
+    window.open_path(target)
+    answer(qtbot, window, "Locate the Video...")
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert "is not the video" in message_box(window).text()
+    message_box(window).close()
+    assert document.session is None
+
+    choose(monkeypatch, "getOpenFileName", moved)
+    window.open_path(target)
+    answer(qtbot, window, "Locate the Video...")
+    qtbot.waitUntil(lambda: document.session is not None)
+    assert document.session.clip.path == moved
+    same_tracks(document.session.tracks, people)
+
+
+def test_undo_does_not_move_the_video_back(window_with_people, tmp_path, monkeypatch, qtbot):
+    window, document = window_with_people, window_with_people.context.document
+    moved = tmp_path / "moved.mp4"
+    document.session.clip.path.rename(moved)
+    choose(monkeypatch, "getOpenFileName", moved)
+    window.actions_table["file.locate"].trigger()
+    qtbot.waitUntil(lambda: document.session.clip.path == moved)
+    document.undo_stack.undo()
+    assert document.session.clip.path == moved
+    assert document.session.tracks == ()
+
+
+def test_the_export_dialog_writes_what_it_says(window_with_people, tmp_path, qtbot):
+    window = window_with_people
+    window.context.view_state.set_range((5, 15))
+    window.actions_table["file.export"].trigger()
+    dialog = window.findChild(ExportDialog)
+    dialog.preset.setCurrentText("Blender")
+    dialog.preset.activated.emit(dialog.preset.currentIndex())
+    assert dialog.choice().formats == ("bvh",)
+    assert dialog.choice().level
+    dialog.formats["npz"].click()
+    assert dialog.preset.currentText() == "My own choice"
+    folder = tmp_path / "out"
+    dialog.folder.setText(str(folder))
+    dialog.person.setCurrentText("Ann")
+    dialog.accept()
+    report = window.findChild(ExportReport)
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    text = report.text.toPlainText()
+    report.reject()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "walk.person1.bvh",
+        "walk.person1.npz",
+    ]
+    assert len(load_bvh(folder / "walk.person1.bvh").values) == 10
+    assert load_npz(folder / "walk.person1.npz").frame_index.tolist() == list(range(5, 15))
+    assert "walk.person1.bvh" in text
+    assert "mm" in text  # the error of the round trip is told
+
+
+def test_an_export_that_fails_is_told(window_with_people, tmp_path, qtbot):
+    window = window_with_people
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    window.actions_table["file.export"].trigger()
+    dialog = window.findChild(ExportDialog)
+    dialog.folder.setText(str(blocked / "out"))
+    dialog.accept()
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert str(blocked) in message_box(window).text()
+    message_box(window).close()
+
+
+def test_unsaved_work_is_copied_and_offered_after_a_crash(
+    window_with_people, own_recovery_dir, make_window, qtbot, monkeypatch
+):
+    window = window_with_people
+    tracks = window.context.document.session.tracks
+    window._autosave.save_copy()
+    qtbot.waitUntil(lambda: len(list(own_recovery_dir.iterdir())) == 1)
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    (copy,) = own_recovery_dir.iterdir()
+    assert autosave.abandoned_copies() == []  # this process lives
+    abandoned = copy.with_name("999999999.posestage")
+    copy.rename(abandoned)
+    assert autosave.abandoned_copies() == [abandoned]
+
+    second = make_window()
+    second.offer_recovery()
+    answer(qtbot, second, "Open the Copy")
+    qtbot.waitUntil(lambda: second.context.document.session is not None)
+    same_tracks(second.context.document.session.tracks, tracks)
+    assert second.context.document.is_modified
+    assert not abandoned.exists()
+
+
+def test_the_copy_goes_once_all_is_saved(window_with_people, own_recovery_dir, tmp_path, qtbot):
+    window = window_with_people
+    window._autosave.save_copy()
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    assert len(list(own_recovery_dir.iterdir())) == 1
+    window.context.document.path = tmp_path / "mine.posestage"
+    window.actions_table["file.save"].trigger()
+    qtbot.waitUntil(lambda: list(own_recovery_dir.iterdir()) == [])
+
+
+def test_the_sample_action_says_when_there_is_none(window, monkeypatch, qtbot):
+    monkeypatch.setattr(open_file, "sample_clip", lambda: None)
+    open_file.open_sample(window.context)
+    assert "sample clip" in message_box(window).text()
+    message_box(window).close()
+
+
+def test_a_session_of_a_newer_version_is_told(window, session, tmp_path, qtbot):
+    path = tmp_path / "newer.posestage"
+    save_session(replace(session, truth=None), path)
+    rewrite_version(path, 999)
+    window.open_path(path)
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert "newer" in message_box(window).text()
+    message_box(window).close()
+
+
+def rewrite_version(path, version):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(members["session.json"])
+    content["format_version"] = version
+    members["session.json"] = json.dumps(content).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
