@@ -37,15 +37,18 @@ class ProgressBar:
         self._tenths = 0
         self._is_line_open = False
 
+    def start(self, done: int = 0) -> None:
+        """Start the clock with this many units done; otherwise the first update does."""
+        self._started, self._first_done = time.monotonic(), done
+
     def update(self, done: int, total: int) -> None:
         """Show that `done` of `total` units are finished."""
-        now = time.monotonic()
         if self._started is None:
-            # The clock starts at the first sign of life, so that loading does not count as work.
-            self._started, self._first_done = now, done
+            self.start(done)
+        now = time.monotonic()
         if self._is_due(now, done, total):
             self._drawn = now
-            self._draw(done, total, now - self._started)
+            self._draw(done, total)
 
     def close(self) -> None:
         """End the line, so that other output starts on a fresh one."""
@@ -62,8 +65,9 @@ class ProgressBar:
         self._tenths = tenths
         return is_new
 
-    def _draw(self, done: int, total: int, elapsed_s: float) -> None:
+    def _draw(self, done: int, total: int) -> None:
         text = f"{done / max(total, 1):4.0%}  {done}/{total} {self._unit}"
+        elapsed_s = 0.0 if self._started is None else time.monotonic() - self._started
         rate = (done - self._first_done) / elapsed_s if elapsed_s > 0 else 0.0
         if rate > 0:
             text += f"  {rate:.1f}/s  {format_seconds((total - done) / rate)} left"

@@ -58,6 +58,15 @@ def test_frames_done_before_the_first_update_do_not_count_as_speed(clock):
     assert "5.0/s  0:10 left" in log.getvalue()
 
 
+def test_started_clock_counts_what_comes_at_once(clock):
+    log = io.StringIO()
+    bar = ProgressBar(log, "frames")
+    bar.start()
+    clock[0] += 10.0
+    bar.update(100, 200)
+    assert "10.0/s  0:10 left" in log.getvalue()
+
+
 def test_terminal_redraws_one_line_and_ends_it(clock):
     terminal = Terminal()
     bar = ProgressBar(terminal, "frames")

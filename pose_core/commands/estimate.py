@@ -120,6 +120,7 @@ def follow(
     from pose_core.inference.records import EstimateFinished, FrameDetected
 
     bar = ProgressBar(sys.stderr, "frames")
+    bar.start()  # frames come in bursts: the detector looks ahead
     is_told = False
     try:
         record = next(records)
