@@ -1,8 +1,8 @@
 """Errors on a real person filmed by two calibrated cameras.
 
-``python benchmarks/two_views.py ../shared/data/video`` estimates the two balance clips, triangulates
-their 2D into a metric reference, and prints how far the 3D of each single view is from it, beside
-the 3D that the landmark detector itself gives. The reference comes from the same 2D, after
+``python benchmarks/two_views.py CLIPS`` estimates the two balance clips, triangulates their 2D into
+a metric reference, and prints how far the 3D of each single view is from it, beside the 3D that
+the landmark detector itself gives. The reference comes from the same 2D, after
 exchanged sides were put right, so it shares the detector's idea of where a joint is.
 """
 
@@ -29,9 +29,7 @@ from pose_core.session import Track
 from pose_core.skeleton import H36M_17, joint_map
 from pose_core.video import VideoReader, open_clip
 
-LIMB_JOINTS = [
-    j for j, name in enumerate(H36M_17.joint_names) if H36M_17.side(j) != "middle"
-]
+LIMB_JOINTS = [j for j, name in enumerate(H36M_17.joint_names) if H36M_17.side(j) != "middle"]
 # The reference's own jitter, taken off before speeds are compared.
 REFERENCE_SMOOTH_S = 0.05
 
@@ -54,9 +52,7 @@ def undistorted(xy: np.ndarray, view: dict) -> np.ndarray:
 
 def reference(tracks: list[Track], views: list[dict], times_s: np.ndarray) -> np.ndarray:
     """World positions (T, 17, 3) from both views, metres."""
-    projections = np.stack(
-        [np.array(v["K"]) @ np.column_stack([v["R"], v["t"]]) for v in views]
-    )
+    projections = np.stack([np.array(v["K"]) @ np.column_stack([v["R"], v["t"]]) for v in views])
     xy = np.stack([undistorted(t.keypoints.xy, v) for t, v in zip(tracks, views, strict=True)])
     scores = np.stack([np.maximum(t.keypoints.scores, 0.05) for t in tracks])
     return gaussian_over_time(triangulate(xy, projections, scores), times_s, REFERENCE_SMOOTH_S)

@@ -16,7 +16,9 @@ def test_mpjpe_by_hand():
     predicted = truth.copy()
     predicted[0, 1] = [0.003, 0.004, 0.0]  # 5 mm
     predicted[1] += 7.0  # a shift of the whole pose is no error
-    np.testing.assert_allclose(pose_error.mpjpe(predicted, truth), [[0, 5, 0], [0, 0, 0]], atol=1e-9)
+    np.testing.assert_allclose(
+        pose_error.mpjpe(predicted, truth), [[0, 5, 0], [0, 0, 0]], atol=1e-9
+    )
 
 
 def test_velocity_and_acceleration_errors_by_hand():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from pose_core.data.mocap import Motion
 
@@ -61,8 +62,6 @@ def motion_folder(tmp_path):
 @pytest.fixture(autouse=True)
 def one_thread():
     """Tiny networks are fastest on one thread, above all beside other work."""
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -113,14 +113,19 @@ def test_frames_that_do_not_count_have_no_gradient():
     valid = torch.ones(2, 5, dtype=torch.bool)
     valid[0, 3:] = False
     weights = JointAwareWeights(range_of_motion=0)
-    torch.stack(list(joint_aware_terms(predicted, poses(1), valid, weights).values())).sum().backward()
+    torch.stack(
+        list(joint_aware_terms(predicted, poses(1), valid, weights).values())
+    ).sum().backward()
     assert (predicted.grad[0, 3:] == 0).all()
     assert (predicted.grad[0, :3] != 0).any()
 
 
 def test_a_weight_of_zero_switches_a_term_off():
     terms = joint_aware_terms(
-        poses(0), poses(1), torch.ones(2, 5, dtype=torch.bool), JointAwareWeights(angle=0, velocity=0)
+        poses(0),
+        poses(1),
+        torch.ones(2, 5, dtype=torch.bool),
+        JointAwareWeights(angle=0, velocity=0),
     )
     assert {"angle", "velocity"}.isdisjoint(terms)
     with pytest.raises(ConfigError, match="angle"):

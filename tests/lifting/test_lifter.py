@@ -1,5 +1,7 @@
 """From keypoints to 3D: rates, gaps, mirror images, long videos, and where the person stands."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -51,7 +53,8 @@ def seen(motion):
 
 
 @pytest.mark.parametrize(
-    ("fps", "rate"), [(25, 25), (30, 30), (60, 30), (50, 25), (24, 24), (10, 20), (5, 25), (120, 24)]
+    ("fps", "rate"),
+    [(25, 25), (30, 30), (60, 30), (50, 25), (24, 24), (10, 20), (5, 25), (120, 24)],
 )
 def test_grid_falls_on_the_frames_of_the_video(fps, rate):
     assert lifter_rate(fps, 25.0) == pytest.approx(rate)
@@ -100,7 +103,9 @@ def test_turning_the_camera_turns_the_pose(network, seen):
     """The same rays seen by a camera that looks elsewhere: the pose turns with its axes."""
     _, scores, xyz, _ = seen
     angle = np.deg2rad(12)
-    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
 
     def lift(points):
         return lift_uniform(network, points[..., :2] / points[..., 2:], scores, "cpu")[-1]
@@ -144,8 +149,6 @@ def test_stature_follows_the_bones(motion):
 
 
 def test_prefetch_keeps_order_hands_over_errors_and_ends_its_thread():
-    import threading
-
     def source():
         yield from range(5)
         raise ValueError("broken")

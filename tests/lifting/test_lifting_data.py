@@ -98,7 +98,9 @@ def test_noise_has_the_size_that_is_asked_for(world, generator):
     strong, _ = relative_error(NoiseLevel(strength=(1.0, 1.0), **quiet))
     assert 0.03 < float(strong.mean()) < 0.25
     assert float(strong.mean()) == pytest.approx(2 * float(weak.mean()), rel=0.35)
-    swapped, _ = relative_error(NoiseLevel(strength=(0, 0), clean_share=0, miss_share=0, swap_share=1))
+    swapped, _ = relative_error(
+        NoiseLevel(strength=(0, 0), clean_share=0, miss_share=0, swap_share=1)
+    )
     assert float(swapped.max()) > 0.2
 
 

@@ -66,7 +66,7 @@ def test_another_configuration_is_not_mixed_into_a_run(motion_folder, tmp_path):
 def test_a_damaged_checkpoint_is_named(motion_folder, tmp_path):
     train(TINY, motion_folder, tmp_path / "run")
     RunFolder(tmp_path / "run").checkpoint_path.write_bytes(b"not a checkpoint")
-    with pytest.raises(DataError, match="last.pt"):
+    with pytest.raises(DataError, match=r"last\.pt"):
         train(TINY, motion_folder, tmp_path / "run")
 
 
@@ -91,7 +91,7 @@ def test_the_command_resumes_after_a_kill(motion_folder, tmp_path):
 
 def test_bad_motion_files_are_named(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK but not really")
-    with pytest.raises(DataError, match="a.npz"):
+    with pytest.raises(DataError, match=r"a\.npz"):
         load_motions(tmp_path)
     np.savez(tmp_path / "a.npz", positions=np.zeros((3, 21, 3)))
     with pytest.raises(DataError, match="h36m17"):
