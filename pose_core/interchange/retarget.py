@@ -28,9 +28,6 @@ from pose_core.skeleton import H36M_17
 X, Y, Z = np.eye(3)
 CM_PER_M = 100.0
 
-# At rest the nose lies in front of the neck's root, the head above the nose.
-NECK_REST = np.array([0.0, np.cos(np.deg2rad(20)), np.sin(np.deg2rad(20))])
-
 # Where the back bends: the pivot lies this part of the way from the pelvis to the spine joint.
 PIVOT_SHARE = 0.25
 
@@ -40,10 +37,6 @@ PIVOT_SHARE = 0.25
 ANKLE_HEIGHT_PER_SHIN = 0.039 / 0.246
 TOES_PER_SHIN = 0.11 / 0.246
 HAND_PER_FOREARM = 0.108 / 0.146
-
-# A hinge is believed from the larger of these bending angles on, not at all below the smaller.
-LIMB_BEND_DEG = (8.0, 30.0)
-NECK_BEND_DEG = (20.0, 45.0)  # the neck is no hinge: only a clear angle shows where the face is
 
 # Name, parent, and the joint of the 17 that it sits on, in depth-first order.
 _JOINTS = (
@@ -174,11 +167,9 @@ class _Fit:
 
     def __init__(self, xyz_cm: np.ndarray, fps: float) -> None:
         self.target = {name: xyz_cm[:, i] for i, name in enumerate(H36M_17.joint_names)}
-        # The hips carry the legs: take their middle, so that both feet come out right.
-        self.target["pelvis"] = (self.target["left_hip"] + self.target["right_hip"]) / 2
         self.fps = fps
         self.offsets = {"Hips": np.zeros(3)}
-        self.positions: dict[str, np.ndarray] = {"Hips": self.target["pelvis"]}
+        self.positions: dict[str, np.ndarray] = {}
         self.rotations: dict[str, np.ndarray] = {}
         self._fit_trunk()
         self._fit_neck_and_head()
@@ -228,7 +219,14 @@ class _Fit:
         shoulders_across = target["left_shoulder"] - target["right_shoulder"]
         both_across = unit(hips_across, X) + unit(shoulders_across, X)
         up = target["spine"] - target["pelvis"]
-        self.rotations["Hips"] = turned(unit(hips_across, X), up, X, Y)
+        hips = turned(unit(hips_across, X), up, X, Y)
+        self.rotations["Hips"] = hips
+        # The legs hang on the hip joints: these come out right in every frame, the
+        # pelvis on the median.
+        hip_middle = (target["left_hip"] + target["right_hip"]) / 2
+        from_pelvis = np.einsum("tji,tj->ti", hips, hip_middle - target["pelvis"])
+        self.hip_offset = np.median(from_pelvis, axis=0) * (Y + Z)
+        self.positions["Hips"] = hip_middle - hips @ self.hip_offset
 
         pivot_cm = PIVOT_SHARE * self._length(("pelvis", "spine"))
         self._place("Spine", pivot_cm * Y)
@@ -238,15 +236,12 @@ class _Fit:
         self.rotations["Spine1"] = turned(self._aim("Spine1", "thorax", Y), shoulders_across, Y, X)
 
     def _fit_neck_and_head(self) -> None:
+        # Two points do not show where the face is: it looks where the chest does.
+        chest_across = self.rotations["Spine1"][:, :, 0]
         self._place("Neck", self._length(("spine", "thorax")) * Y)
-        # The face is on the side to which the neck leans and the head does not.
-        self._fit_chain(
-            _Bone("Neck", "neck", NECK_REST, self._length(("thorax", "neck"))),
-            _Bone("Head", "head_top", Y, self._length(("neck", "head_top"))),
-            -X,
-            self.rotations["Spine1"],
-            NECK_BEND_DEG,
-        )
+        self.rotations["Neck"] = turned(self._aim("Neck", "neck", Y), chest_across, Y, X)
+        self._place("Head", self._length(("thorax", "neck")) * Y)
+        self.rotations["Head"] = turned(self._aim("Head", "head_top", Y), chest_across, Y, X)
         self._place("Head_end", self._length(("neck", "head_top")) * Y)
 
     def _fit_arm(self, side: str, sign: float) -> None:
@@ -266,21 +261,19 @@ class _Fit:
             _Bone(f"{side}ForeArm", wrist, outwards, forearm_cm),
             -sign * Y,
             chest,
-            LIMB_BEND_DEG,
         )
         self._add_tip(f"{side}Hand", forearm_cm * outwards)
         self._place(f"{side}Hand_end", HAND_PER_FOREARM * forearm_cm * outwards)
 
     def _fit_leg(self, side: str, sign: float) -> None:
-        hip_cm = self._length(("pelvis", "left_hip"), ("pelvis", "right_hip"))
-        self._place(f"{side}UpLeg", sign * hip_cm * X)
+        hip_cm = self._length(("left_hip", "right_hip")) / 2
+        self._place(f"{side}UpLeg", self.hip_offset + sign * hip_cm * X)
         shin_cm = self._pair_length("knee", "ankle")
         self._fit_chain(
             _Bone(f"{side}UpLeg", f"{side.lower()}_knee", -Y, self._pair_length("hip", "knee")),
             _Bone(f"{side}Leg", f"{side.lower()}_ankle", -Y, shin_cm),
             X,
             self.rotations["Hips"],
-            LIMB_BEND_DEG,
         )
         self._add_tip(f"{side}Foot", -shin_cm * Y)
         sole = TOES_PER_SHIN * Z - ANKLE_HEIGHT_PER_SHIN * Y
@@ -292,16 +285,14 @@ class _Fit:
         lower: "_Bone",
         hinge_at_rest: np.ndarray,
         trunk: np.ndarray,
-        bend_deg: tuple[float, float],
     ) -> None:
         """Turn two bones, the first of which is placed, with one hinge between them."""
         upper_way = self._aim(upper.name, upper.target, upper.rest)
         # Along the bone, so its end is known before its twist.
         self.positions[lower.name] = self.positions[upper.name] + upper.length_cm * upper_way
         lower_way = self._aim(lower.name, lower.target, lower.rest)
-        hinge = steady_hinge(
-            upper_way, lower_way, trunk, (upper.rest, hinge_at_rest), bend_deg, self.fps
-        )
+        rest = (upper.rest, hinge_at_rest)
+        hinge = steady_hinge(upper_way, lower_way, trunk, rest, self.fps)
         self.rotations[upper.name] = turned(upper_way, hinge, upper.rest, hinge_at_rest)
         self._place(lower.name, upper.length_cm * upper.rest)
         self.rotations[lower.name] = turned(lower_way, hinge, lower.rest, hinge_at_rest)

@@ -6,6 +6,8 @@ from pose_core.geometry import rotation_between
 
 ZXY_CHANNELS = ("Zrotation", "Xrotation", "Yrotation")
 
+# Bent less, a limb does not show the axis of its hinge; bent more, clearly.
+STRAIGHT_DEG, BENT_DEG = 8.0, 30.0
 # How far in time the axis of a hinge of weight 1 is evened out. A clearly seen one is taken
 # as it is, so that knee and elbow turn about one axis only; where nothing else tells, the axis
 # of the T-pose is taken.
@@ -21,7 +23,6 @@ def steady_hinge(
     lower: np.ndarray,
     trunk: np.ndarray,
     rest: tuple[np.ndarray, np.ndarray],
-    bend_deg: tuple[float, float],
     fps: float,
 ) -> np.ndarray:
     """Axis about which a limb bends, continuous over time even while the limb is straight.
@@ -40,8 +41,6 @@ def steady_hinge(
         Rotation of the trunk that carries the limb.
     rest : ((3,) ndarray, (3,) ndarray)
         Direction and hinge of the limb in the T-pose, perpendicular.
-    bend_deg : (float, float)
-        Bending below which the hinge is ignored, and above which it is believed.
     fps : float
 
     Returns
@@ -58,11 +57,10 @@ def steady_hinge(
     seen = np.einsum("tij,tj->ti", to_trunk, np.cross(upper, lower))
     angle = np.arctan2((seen * second).sum(-1), (seen * first).sum(-1))
     bend = np.rad2deg(np.arctan2(norm(seen), (upper * lower).sum(-1)))
-    low, high = bend_deg
-    ramp = np.clip((bend - low) / (high - low), 0.0, 1.0)
+    ramp = np.clip((bend - STRAIGHT_DEG) / (BENT_DEG - STRAIGHT_DEG), 0.0, 1.0)
     weight = CLEAR_HINGE_WEIGHT * (ramp**2 * (3 - 2 * ramp)) ** 3
     # A slightly overstretched limb would show its hinge the wrong way round.
-    weight[(bend < high) & (np.abs(angle) > np.pi / 2)] = 0.0
+    weight[(bend < BENT_DEG) & (np.abs(angle) > np.pi / 2)] = 0.0
 
     carried = np.einsum("tij,tj->ti", rotation_between(local[:-1], local[1:]), first[:-1])
     slip = np.arctan2((carried * second[1:]).sum(-1), (carried * first[1:]).sum(-1))
