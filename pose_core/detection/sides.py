@@ -40,7 +40,7 @@ _EVIDENCE = (("shoulder",), ("elbow", "wrist"), ("hip",), ("knee", "ankle"))
 # Costs are negative log likelihoods, in nats.
 _LEAST_JITTER = 0.02  # trunk lengths
 _SPEED_MEMORY_S = 0.12  # speed is trusted over this time
-_COST_OF_CHANGE = 0.7  # per part and change
+_COST_OF_CHANGE, _COST_PER_PART = 2.0, 0.3  # of each change, however many parts; and per part
 _COST_OF_EXCHANGE = 0.06  # per part and frame, for a sure frame
 _COST_OF_PARTING = 0.4  # per frame and pair of neighbouring parts that differ
 _COST_OF_TWIST, _CLEAR_TWIST = 2.0, 0.05  # per frame; in squared trunk lengths
@@ -61,8 +61,8 @@ class SideCorrection:
     xy : (T, J, 2) ndarray
     scores : (T, J) ndarray
     world : (T, J, 3) ndarray or None
-        The detector's own 3D: sides exchanged like in 2D and, where the trunk was, depth
-        mirrored, for who takes front for back sees depth the other way round.
+        The detector's own 3D, exchanged like the 2D. Depth stays: on real video it is nearer to
+        that of the frames around than mirrored depth.
     swapped_mask : (T,) bool ndarray
         Frames in which anything was exchanged.
     kinds : (T,) int ndarray
@@ -108,16 +108,10 @@ def undo_side_swaps(
     parts = _part_of_joints(skeleton)
     of_joint = np.where(parts >= 0, exchanged[:, np.maximum(parts, 0)], False)  # (T, J)
     mirror = skeleton.mirror_index
-    fixed_world = None
-    if world is not None:
-        trunk = np.where(parts <= _ARMS, _SHOULDERS, _HIPS)
-        is_back_to_front = np.where(parts >= 0, exchanged[:, trunk], False)
-        fixed_world = np.where(of_joint[..., None], world[:, mirror], world)
-        fixed_world[..., 2] *= np.where(is_back_to_front, -1, 1)
     return SideCorrection(
         np.where(of_joint[..., None], xy[:, mirror], xy),
         np.where(of_joint, scores[:, mirror], scores),
-        fixed_world,
+        None if world is None else np.where(of_joint[..., None], world[:, mirror], world),
         states != 0,
         np.array([_KIND_OF_STATE.get(state, len(KINDS) - 1) for state in states.tolist()], int),
     )
@@ -267,23 +261,20 @@ def _stretch_costs(roots: np.ndarray, ends: np.ndarray, scale: np.ndarray) -> np
 def _viterbi(frame_costs: np.ndarray, motion_costs: np.ndarray) -> np.ndarray:
     """(T,) states of least total cost, by dynamic programming over pairs of states."""
     states = np.arange(_NUM_STATES)
-    before, now = states[:, None, None], states[None, :, None]  # (from, to) of the previous step
-    after = states[None, None, :]
-    first = [((now ^ after) >> part) & 1 for part in range(len(PARTS))]
-    second = [((before ^ after) >> part) & 1 for part in range(len(PARTS))]
-    num_changed = sum(first)
+    before, now, after = states[:, None, None], states[:, None], states
+    differs_first, differs_second = _differing_parts(now, after), _differing_parts(before, after)
+    num_changed = differs_first.sum(axis=0)
+    change = _COST_OF_CHANGE * (num_changed > 0) + _COST_PER_PART * num_changed  # (16, 16)
 
     # total[a, b]: least cost of all sequences that end with states a, b.
-    start = frame_costs[0][:, None] + frame_costs[1][None, :]
-    changed_at_start = sum(((states[:, None] ^ states) >> p) & 1 for p in range(len(PARTS)))
+    total = frame_costs[0][:, None] + frame_costs[1] + change
     for part in range(len(PARTS)):
-        start = start + motion_costs[1, part][((states[:, None] ^ states) >> part) & 1, 0]
-    total = start + _COST_OF_CHANGE * changed_at_start
+        total = total + motion_costs[1, part][differs_first[part], 0]
     best_before = np.zeros((len(frame_costs), _NUM_STATES, _NUM_STATES), np.int8)
     for frame in range(2, len(frame_costs)):
-        through = total[:, :, None] + _COST_OF_CHANGE * num_changed
+        through = total[:, :, None] + change
         for part in range(len(PARTS)):
-            through = through + motion_costs[frame, part][first[part], second[part]]
+            through = through + motion_costs[frame, part][differs_first[part], differs_second[part]]
         best_before[frame] = through.argmin(axis=0)
         total = through.min(axis=0) + frame_costs[frame]
     path = np.zeros(len(frame_costs), int)
@@ -291,3 +282,8 @@ def _viterbi(frame_costs: np.ndarray, motion_costs: np.ndarray) -> np.ndarray:
     for frame in range(len(frame_costs) - 1, 1, -1):
         path[frame - 2] = best_before[frame, path[frame - 1], path[frame]]
     return path
+
+
+def _differing_parts(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(4, ...) 0 or 1: whether two states (broadcast) differ in each part."""
+    return np.stack([((a ^ b) >> part) & 1 for part in range(len(PARTS))])
