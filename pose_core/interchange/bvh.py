@@ -18,6 +18,7 @@ import numpy as np
 
 from pose_core.atomic_file import atomic_write
 from pose_core.errors import ExportError
+from pose_core.interchange.reading import open_to_read
 
 _AXES = {"x": 0, "y": 1, "z": 2}
 _CHANNELS = {
@@ -192,13 +193,8 @@ def load_bvh(path: Path) -> BvhMotion:
     ExportError
         If it cannot be opened, is no BVH, or is damaged; the text says where.
     """
-    try:
-        with Path(path).open("rb") as handle:
-            return read_bvh(handle)
-    except OSError as exc:
-        raise ExportError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except ExportError as exc:
-        raise ExportError(f"{path}: {exc.message}", exc.hint) from exc
+    with open_to_read(path) as handle:
+        return read_bvh(handle)
 
 
 def read_bvh(handle: BinaryIO) -> BvhMotion:

@@ -10,6 +10,7 @@ import pose_core
 from pose_core.atomic_file import atomic_write
 from pose_core.errors import ExportError
 from pose_core.interchange.person import FRAME_OF_REFERENCE, UNITS, PersonPoses
+from pose_core.interchange.reading import open_to_read
 from pose_core.skeleton import H36M_17
 
 FORMAT = "posestage-poses"
@@ -75,13 +76,8 @@ def load_json(path: Path) -> PersonPoses:
     ExportError
         If the file cannot be opened or is damaged.
     """
-    try:
-        with Path(path).open("rb") as handle:
-            return read_json(handle)
-    except OSError as exc:
-        raise ExportError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except ExportError as exc:
-        raise ExportError(f"{path}: {exc.message}", exc.hint) from exc
+    with open_to_read(path) as handle:
+        return read_json(handle)
 
 
 def read_json(handle: BinaryIO) -> PersonPoses:

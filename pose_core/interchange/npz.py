@@ -15,6 +15,7 @@ from pose_core.array_files import DamagedArrays, read_arrays
 from pose_core.atomic_file import atomic_write
 from pose_core.errors import ExportError
 from pose_core.interchange.person import PersonPoses, parse_meta
+from pose_core.interchange.reading import open_to_read
 
 MAX_BYTES = 4 * 1024**3
 
@@ -60,13 +61,8 @@ def load_npz(path: Path) -> PersonPoses:
     ExportError
         If the file cannot be opened or is damaged.
     """
-    try:
-        with Path(path).open("rb") as handle:
-            return read_npz(handle)
-    except OSError as exc:
-        raise ExportError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except ExportError as exc:
-        raise ExportError(f"{path}: {exc.message}", exc.hint) from exc
+    with open_to_read(path) as handle:
+        return read_npz(handle)
 
 
 def read_npz(handle: BinaryIO) -> PersonPoses:

@@ -221,8 +221,8 @@ class _Fit:
         up = target["spine"] - target["pelvis"]
         hips = turned(unit(hips_across, X), up, X, Y)
         self.rotations["Hips"] = hips
-        # The legs hang on the hip joints: these come out right in every frame, the
-        # pelvis on the median.
+        # The legs hang on the hip joints: these come out right in every frame, the pelvis on
+        # the median.
         hip_middle = (target["left_hip"] + target["right_hip"]) / 2
         from_pelvis = np.einsum("tji,tj->ti", hips, hip_middle - target["pelvis"])
         self.hip_offset = np.median(from_pelvis, axis=0) * (Y + Z)
@@ -281,8 +281,8 @@ class _Fit:
 
     def _fit_chain(
         self,
-        upper: "_Bone",
-        lower: "_Bone",
+        upper: _Bone,
+        lower: _Bone,
         hinge_at_rest: np.ndarray,
         trunk: np.ndarray,
     ) -> None:

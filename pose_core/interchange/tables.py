@@ -15,6 +15,7 @@ import pose_core
 from pose_core.atomic_file import atomic_write
 from pose_core.errors import ExportError
 from pose_core.interchange.person import FRAME_OF_REFERENCE, PersonPoses, parse_meta
+from pose_core.interchange.reading import open_to_read
 
 Layout = Literal["long", "wide"]
 
@@ -108,13 +109,8 @@ def load_csv(path: Path) -> PersonPoses:
     ExportError
         If the file cannot be opened, is no such table, or is damaged.
     """
-    try:
-        with Path(path).open("rb") as handle:
-            return read_csv(handle)
-    except OSError as exc:
-        raise ExportError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except ExportError as exc:
-        raise ExportError(f"{path}: {exc.message}", exc.hint) from exc
+    with open_to_read(path) as handle:
+        return read_csv(handle)
 
 
 def read_csv(handle: BinaryIO) -> PersonPoses:
