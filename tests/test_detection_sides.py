@@ -123,6 +123,21 @@ def test_gaps_and_missing_joints_do_no_harm(front: np.ndarray) -> None:
     np.testing.assert_array_equal(corrected.xy, truth)
 
 
+def test_who_turned_around_during_a_gap_is_left_alone(
+    walker_xyz: np.ndarray, rng: np.random.Generator
+) -> None:
+    angle = np.where(np.arange(len(walker_xyz)) < 45, 0.0, np.pi)
+    times_s = np.arange(len(walker_xyz)) / FPS + np.where(angle > 0, 3.0, 0.0)
+    assert not undo(seen(turned(walker_xyz, angle), rng), times_s).swapped_mask.any()
+
+
+def test_a_twisted_trunk_is_put_right_where_motion_says_nothing(front: np.ndarray) -> None:
+    after_gap = np.arange(45, 60)
+    times_s = np.arange(60) / FPS + np.where(np.arange(60) < 45, 0.0, 3.0)
+    corrected = undo(exchange(front, after_gap, "upper"), times_s)
+    np.testing.assert_array_equal(corrected.xy, front)
+
+
 @pytest.mark.parametrize("num_frames", [0, 1, 2])
 def test_very_short_tracks_come_back_as_they_are(front: np.ndarray, num_frames: int) -> None:
     corrected = undo(front[:num_frames])
