@@ -155,7 +155,7 @@ def body_mesh(
         return rgb + fade * (np.array(fade_to) - rgb)
 
     poses = np.asarray(poses, dtype=np.float64)
-    known = np.isfinite(poses).all(axis=-1)
+    known = np.all(np.isfinite(poses), axis=-1)
     meshes = []
     for side, (shape, radius) in _JOINTS.items():
         centres = poses[known & _SIDE_JOINTS[side]]

@@ -3,11 +3,13 @@
 Importing this module imports vispy; the 3D view does so when it is built.
 """
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QOpenGLContext
 from vispy import app, gloo
 
 from app.views.body_mesh import Mesh
@@ -15,6 +17,8 @@ from app.views.orbit import Orbit
 from app.views.segments import Segments
 
 GHOST_OPACITY = 0.35
+SAMPLES = 4  # points per pixel, for smooth edges
+SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software")
 
 _MESH_VERTEX = """
 uniform mat4 u_matrix;
@@ -187,27 +191,40 @@ class LineLayer:
         self._program.draw("triangles", self._faces)
 
 
+def _is_drawn_by_processor() -> bool:
+    """Whether OpenGL, of which vispy has just made a context, runs without a graphics card."""
+    context = QOpenGLContext.currentContext()
+    if context is None:
+        return False
+    renderer = str(context.functions().glGetString(gloo.gl.GL_RENDERER)).lower()
+    return any(name in renderer for name in SOFTWARE_RENDERERS)
+
+
 class GlCanvas(app.Canvas):
-    """The OpenGL area; its Qt widget is `native`.
+    """The OpenGL area; its Qt widget is `native`, which needs a parent.
 
     Parameters
     ----------
-    parent : QWidget
-        Owns the area.
-    prepare : callable
-        Called before each drawing; brings `orbit`, `background` and the layers up to date.
+    prepare : bound method
+        Called before each drawing; brings `orbit`, `background` and the layers up to date. Held
+        weakly: a view in a reference cycle would be destroyed by the garbage collector, which may
+        run while another OpenGL area is being painted, and that crashes.
     """
 
-    def __init__(self, parent: QWidget, prepare: Callable[[], None]) -> None:
-        self._prepare = prepare
-        self._contents: dict[str, Mesh | Segments] = {}
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare = weakref.WeakMethod(prepare)
+        self._contents: dict[str, Any] = {}  # by layer, what its `set` takes
         self._stale: set[str] = set()
         self._layers: dict[str, MeshLayer | LineLayer] = {}
         self.orbit = Orbit()
         self.background = (0.0, 0.0, 0.0)
-        super().__init__(
-            keys=None, app=app.use_app("pyside6"), parent=parent, config={"samples": 4}
-        )
+        # No parent here: vispy would keep a reference to it, and close a cycle.
+        super().__init__(keys=None, app=app.use_app("pyside6"), config={"samples": SAMPLES})
+        if _is_drawn_by_processor():
+            # Smooth edges would make every picture three times as slow.
+            form = self.native.format()
+            form.setSamples(0)
+            self.native.setFormat(form)
 
     def set_layer(self, name: str, content: Mesh | Segments) -> None:
         """Replace what one of the layers shows: floor, bodies, lines or ghost."""
@@ -220,7 +237,10 @@ class GlCanvas(app.Canvas):
         self._stale = set(self._contents)
 
     def on_draw(self, event: object) -> None:
-        self._prepare()
+        prepare = self._prepare()
+        if prepare is None:
+            return  # the view is gone
+        prepare()
         if not self._layers:
             # In the order of drawing: lines must find the bodies that hide them.
             self._layers = {

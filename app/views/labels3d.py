@@ -1,12 +1,12 @@
 """Words over the 3D scene: metres along the ground, heights, people's numbers, a legend."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPen
 
-from app.views.orbit import Orbit
+from app.views.orbit import Orbit, project
 from app.views.paint import draw_pill
 from app.views.scene3d import PersonPoses3D, pose_at
 from app.views.segments import Ground
@@ -36,11 +36,14 @@ class LabelPainter:
     width: float
     height: float
     colour: QColor
-    _numbers: list[np.ndarray] = field(default_factory=list)  # where numbers are already
+
+    def __post_init__(self) -> None:
+        self._matrix = self.orbit.matrix(self.width / self.height)
+        self._numbers: list[np.ndarray] = []  # where numbers are already
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of scene points (..., 3)."""
-        return self.orbit.project(np.asarray(points, dtype=np.float64), self.width, self.height)
+        return project(np.asarray(points, dtype=np.float64), self._matrix, self.width, self.height)
 
     def ground(self, ground: Ground, is_estimated: bool) -> None:
         """Label metres along the two edges of a rectangle that are lowest in the view."""
@@ -53,7 +56,9 @@ class LabelPainter:
             np.stack(np.broadcast_arrays(x, ys, ground.z), 1) for x in (ground.x0, ground.x1)
         ]
         estimated = ", estimated" if is_estimated else ""
-        middle = self.at([(ground.x0 + ground.x1) / 2, (ground.y0 + ground.y1) / 2, ground.z])
+        middle = self.at(
+            np.array([(ground.x0 + ground.x1) / 2, (ground.y0 + ground.y1) / 2, ground.z])
+        )
         self._axis(self._lower(edges_x), xs, "to the right (m)", middle)
         self._axis(self._lower(edges_y), ys, f"depth (m{estimated})", middle)
 
@@ -98,7 +103,7 @@ class LabelPainter:
         if ruler[0, 1] - ruler[-1, 1] < SHORTEST_AXIS_PX:
             return
         self.painter.setPen(QPen(self._faint(0.45), 1.2))
-        self.painter.drawPolyline(QPolygonF([QPointF(*pixel) for pixel in ruler]))
+        self.painter.drawLine(QPointF(*ruler[0]), QPointF(*ruler[-1]))
         for x, y in ruler.tolist():
             self.painter.drawLine(QPointF(x, y), QPointF(x - 4, y))
         for pixel, height in zip(ruler[1:], HEIGHTS_M[1:].tolist(), strict=True):
@@ -143,7 +148,7 @@ class LabelPainter:
     def _inside(self, pixels: np.ndarray) -> np.ndarray:
         """(...) bool: pixels (..., 2) that are in the view, with room for a number beside them."""
         room = (self.width - 24, self.height - 24)
-        return ((pixels >= 24) & (pixels <= room)).all(axis=-1)
+        return np.all((pixels >= 24) & (pixels <= room), axis=-1)
 
     def _number(self, pixel: np.ndarray, value: float) -> None:
         """A number, unless it would crowd another."""

@@ -78,10 +78,12 @@ class Orbit:
     def axes(self) -> np.ndarray:
         """(3, 3) rows: right, up and backward direction of the eye."""
         azimuth, elevation = math.radians(self.azimuth_deg), math.radians(self.elevation_deg)
-        right = np.array([math.cos(azimuth), math.sin(azimuth), 0.0])
-        ahead = np.array([-math.sin(azimuth), math.cos(azimuth), 0.0])
-        backward = -ahead * math.cos(elevation) + np.array([0, 0, math.sin(elevation)])
-        return np.stack([right, np.cross(backward, right), backward])
+        sin_a, cos_a = math.sin(azimuth), math.cos(azimuth)
+        sin_e, cos_e = math.sin(elevation), math.cos(elevation)
+        right = (cos_a, sin_a, 0.0)
+        up = (-sin_a * sin_e, cos_a * sin_e, cos_e)
+        backward = (sin_a * cos_e, -cos_a * cos_e, sin_e)
+        return np.array([right, up, backward])
 
     @property
     def eye(self) -> np.ndarray:
@@ -106,16 +108,6 @@ class Orbit:
         projection[3, 2] = -1
         return projection @ view
 
-    def project(self, points: np.ndarray, width: float, height: float) -> np.ndarray:
-        """Scene points (..., 3) to pixels (..., 2), y down; NaN behind the eye."""
-        homogeneous = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)
-        clip = homogeneous @ self.matrix(width / height).T
-        w = np.where(clip[..., 3:] > 1e-6, clip[..., 3:], np.nan)
-        shares = clip[..., :2] / w
-        return np.stack(
-            [(shares[..., 0] + 1) / 2 * width, (1 - shares[..., 1]) / 2 * height], axis=-1
-        )
-
     def turned(self, dx: float, dy: float) -> "Orbit":
         """Orbit by a drag of so many pixels: the scene follows the mouse."""
         azimuth = (self.azimuth_deg - dx * DEGREES_PER_PIXEL + 180) % 360 - 180
@@ -132,3 +124,18 @@ class Orbit:
     def nearer(self, factor: float) -> "Orbit":
         """Divide the distance by `factor`, within bounds."""
         return replace(self, distance_m=min(max(self.distance_m / factor, NEAREST_M), FARTHEST_M))
+
+
+def project(points: np.ndarray, matrix: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Scene points (..., 3) to pixels (..., 2), y down; NaN behind the eye.
+
+    Parameters
+    ----------
+    matrix : (4, 4) ndarray
+        That of `Orbit.matrix`.
+    width, height : float
+        Size of the view in pixels.
+    """
+    clip = points @ matrix[:, :3].T + matrix[:, 3]
+    w = np.where(clip[..., 3:] > 1e-6, clip[..., 3:], np.nan)
+    return (clip[..., :2] / w * (1, -1) + 1) * (width / 2, height / 2)

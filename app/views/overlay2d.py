@@ -20,6 +20,8 @@ LOW_CONFIDENCE = 0.5
 HEAD_TOP = H36M_17.index("head_top")
 BONES = np.array(H36M_17.bones)
 SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
+# In the order of the SOURCE_ constants of pose_core.poses.
+SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated")
 _OUTLINE = QColor(*OUTLINE, 215)
 _HOLLOW = QColor(*OUTLINE, 110)
 _WHITE = QColor(255, 255, 255)
@@ -213,7 +215,7 @@ def _draw_numbers(
     painter.scale(pixel_ratio, pixel_ratio)
     for person in people:
         points = zoom.to_device(person.xy) / pixel_ratio
-        seen = np.isfinite(points).all(axis=1)
+        seen = np.all(np.isfinite(points), axis=1)
         if not seen.any():
             continue
         top = HEAD_TOP if seen[HEAD_TOP] else int(np.nanargmin(points[:, 1]))
@@ -222,6 +224,15 @@ def _draw_numbers(
         is_above = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter
         draw_pill(painter, str(person.track_id), anchor, is_above)
     painter.restore()
+
+
+def joint_text(person: PersonOverlay, joint: int) -> str:
+    """What is known of a joint, for a tooltip: name, person, pixel, score, where it comes from."""
+    name = H36M_17.joint_names[joint].replace("_", " ").capitalize()
+    x, y = person.xy[joint]
+    source = "" if person.sources is None else SOURCE_NAMES[int(person.sources[joint])]
+    score = f"score {person.scores[joint]:.2f}" + (f", {source}" if source else "")
+    return f"{name}, person {person.track_id}\nx {x:.1f}  y {y:.1f} px\n{score}"
 
 
 def joint_at(

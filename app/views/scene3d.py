@@ -120,17 +120,15 @@ def bodies_at(
     people: list[PersonPoses3D], frame: int, background: tuple[float, float, float]
 ) -> Mesh:
     """Everybody at a frame; people that are not selected are thinner and fainter."""
-    return Mesh.joined(
-        [
-            body_mesh(
-                pose_at(person, frame)[None],
-                1.0 if person.is_selected else OTHERS_THICKNESS,
-                0.0 if person.is_selected else OTHERS_FADE,
-                background,
-            )
-            for person in people
-        ]
-    )
+    selected = [pose_at(person, frame) for person in people if person.is_selected]
+    others = [pose_at(person, frame) for person in people if not person.is_selected]
+    meshes = []
+    if selected:
+        meshes.append(body_mesh(np.stack(selected)))
+    if others:
+        faint = body_mesh(np.stack(others), OTHERS_THICKNESS, OTHERS_FADE, background)
+        meshes.append(faint)
+    return Mesh.joined(meshes)
 
 
 def trails_at(people: list[PersonPoses3D], frame: int) -> Segments:

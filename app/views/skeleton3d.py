@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSize, Qt
@@ -81,7 +82,7 @@ class Skeleton3DView(QWidget):
         self._theme = DARK
         self._stale = {"floor", "people"}
         self._pressed_at: QPointF | None = None
-        self._canvas = GlCanvas(self, self._prepare)
+        self._canvas = GlCanvas(self._prepare)
         self._words = _Words(self)
         area = self._canvas.native
         area.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -119,9 +120,14 @@ class Skeleton3DView(QWidget):
 
     def set_frame(self, frame: int) -> None:
         """Show everybody at a frame."""
+        was_empty = self._is_frame_empty()
         self._frame = frame
         self._follow()
-        self._redraw("people")
+        self._stale.add("people")
+        self._canvas.update()
+        # The words of a single person stay where they are, and painting them takes time.
+        if len(self._people) > 1 or self._is_following or was_empty != self._is_frame_empty():
+            self._words.update()
 
     def set_camera(self, camera: Camera | None) -> None:
         """Show where the video camera stands and what it sees; None hides it."""
@@ -290,9 +296,12 @@ class Skeleton3DView(QWidget):
         if len(self._people) > 1:
             labels.numbers(self._people, self._frame)
         labels.legend()
-        if all(position_at(person, self._frame) is None for person in self._people):
+        if self._is_frame_empty():
             is_top = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
             draw_pill(painter, "nobody in this frame", QPointF(self.width() / 2, 10), is_top)
+
+    def _is_frame_empty(self) -> bool:
+        return all(position_at(person, self._frame) is None for person in self._people)
 
     # ---- mouse ----
 
@@ -330,10 +339,10 @@ class _Words(QWidget):
 
     def __init__(self, view: Skeleton3DView) -> None:
         super().__init__(view)
-        self._view = view
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            self._view.paint_words(painter)
+            # Asked for each time: a reference kept here would make a cycle, see GlCanvas.
+            cast(Skeleton3DView, self.parentWidget()).paint_words(painter)

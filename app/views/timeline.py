@@ -1,5 +1,7 @@
 """Time: lanes of what is known of each frame above a seek bar."""
 
+from typing import cast
+
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -83,7 +85,7 @@ class Timeline(QWidget):
         self._axis = TimeAxis.of_clip(times_s) if len(times_s) else None
         self._frame = 0
         self._range = None
-        self._drag = ""
+        self._drag, self._drag_axis = "", None
         self._lanes = {CONFIDENCE: None, PRESENCE: None, SWAPS: None}
         self._redraw()
 
@@ -177,13 +179,16 @@ class Timeline(QWidget):
 
     def x_of_frame(self, frame: int) -> float:
         """Logical x of the middle of a frame."""
+        plot = self.plot_rect()
+        if self._axis is None:
+            return plot.left()
         edges = self._axis.edges_s
         share = self._axis.share_of((edges[frame] + edges[frame + 1]) / 2)
-        return self.plot_rect().left() + share * self.plot_rect().width()
+        return plot.left() + share * plot.width()
 
     def frame_at_x(self, x: float) -> int:
         """Frame at a logical x; clamped to the clip."""
-        return self._axis.frame_at(self._share_at(x))
+        return self._axis.frame_at(self._share_at(x)) if self._axis is not None else 0
 
     def _share_at(self, x: float) -> float:
         plot = self.plot_rect()
@@ -279,7 +284,8 @@ class Timeline(QWidget):
             self._scrub_to(self._drag_x)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._axis is None:
+        before = self._drag_axis or self._axis
+        if before is None:
             return
         x = event.position().x()
         self._hover_x = x if self.plot_rect().left() <= x <= self.plot_rect().right() else None
@@ -287,16 +293,16 @@ class Timeline(QWidget):
             self._scrub_to(x)
         elif self._drag == "zoom":
             factor = 2 ** ((x - self._drag_x) / ALT_DRAG_DOUBLING)
-            self._set_axis(self._drag_axis.zoomed(self._share_at(self._drag_x), factor))
+            self._set_axis(before.zoomed(self._share_at(self._drag_x), factor))
         elif self._drag == "pan":
-            moved = (x - self._drag_x) / self.plot_rect().width() * self._drag_axis.span_s
-            self._set_axis(self._drag_axis.moved_to(self._drag_axis.start_s - moved))
+            moved_s = (self._share_at(x) - self._share_at(self._drag_x)) * before.span_s
+            self._set_axis(before.moved_to(before.start_s - moved_s))
         elif self._drag == "range" and self._is_beyond_a_click(x):
             self._range = self._dragged_range(x)
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        drag, self._drag = self._drag, ""
+        drag, self._drag, self._drag_axis = self._drag, "", None
         x = event.position().x()
         if drag == "scrub":
             self.scrub_released.emit(self._frame)
@@ -335,7 +341,7 @@ class Timeline(QWidget):
     def event(self, event: QEvent) -> bool:
         """Keep Esc for a drag under way, whatever shortcut it may have elsewhere."""
         is_shortcut = event.type() == QEvent.Type.ShortcutOverride
-        if is_shortcut and self._drag and event.key() == Qt.Key.Key_Escape:
+        if is_shortcut and self._drag and cast(QKeyEvent, event).key() == Qt.Key.Key_Escape:
             event.accept()
             return True
         return super().event(event)
@@ -377,11 +383,12 @@ class Timeline(QWidget):
     def _abort_drag(self) -> None:
         """Put back what was before the drag."""
         drag, self._drag = self._drag, ""
+        axis, self._drag_axis = self._drag_axis, None
         if drag == "scrub":
             self.set_frame(self._drag_frame)
             self.scrub_released.emit(self._frame)
         elif drag == "range":
             self._range = self._drag_range
-        else:
-            self._set_axis(self._drag_axis)
+        elif axis is not None:
+            self._set_axis(axis)
         self.update()

@@ -1,5 +1,7 @@
 """The video frame with people drawn over it; zoom, pan, pick a person, draw a box."""
 
+from typing import cast
+
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -15,18 +17,14 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
-from app.views.overlay2d import PersonOverlay, draw_people, joint_at, person_at
+from app.views.overlay2d import PersonOverlay, draw_people, joint_at, joint_text, person_at
 from app.views.paint import draw_empty_state, draw_pill, is_dark
 from app.views.picture import Picture
 from app.views.zoom import Zoom
-from pose_core.skeleton import H36M_17
 
 WHEEL_FACTOR = 1.25  # zoom of one notch
 JOINT_REACH = 10.0  # logical pixels from which a joint or bone is hit
 SMALLEST_BOX = 4.0  # logical pixels; less is a click by mistake
-
-# In the order of the SOURCE_ constants.
-SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated")
 
 _PREVIEW_BACKGROUND = QColor(120, 84, 0, 220)
 
@@ -187,7 +185,8 @@ class VideoView(QWidget):
             self._refit()
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
-        stretch = self._picture_size[0] / picture.size[0]
+        full_width, _ = self._picture_size or picture.size
+        stretch = full_width / picture.size[0]
         device_size = self._device_size()
         drawn = picture.resampled(self._zoom, stretch, *device_size)
         if drawn is not None:
@@ -284,7 +283,7 @@ class VideoView(QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._box is not None:
-            self._finish_box(event.position())
+            self._finish_box(self._box[0], event.position())
         elif self._pressed_at is not None and not self._is_panning:
             moved = (event.position() - self._pressed_at).manhattanLength()
             if moved < QApplication.startDragDistance():
@@ -317,7 +316,7 @@ class VideoView(QWidget):
     def event(self, event: QEvent) -> bool:
         """Keep Esc for a box being drawn, whatever shortcut it may have elsewhere."""
         is_shortcut = event.type() == QEvent.Type.ShortcutOverride
-        if is_shortcut and self._is_boxing and event.key() == Qt.Key.Key_Escape:
+        if is_shortcut and self._is_boxing and cast(QKeyEvent, event).key() == Qt.Key.Key_Escape:
             event.accept()
             return True
         return super().event(event)
@@ -355,7 +354,8 @@ class VideoView(QWidget):
         self._end_hover()
         if found is not None:
             self._hovered = found
-            QToolTip.showText(screen_position, self._joint_text(*found), self)
+            person = next(each for each in self._people if each.track_id == found[0])
+            QToolTip.showText(screen_position, joint_text(person, found[1]), self)
             self.update()
 
     def _end_hover(self) -> None:
@@ -364,30 +364,18 @@ class VideoView(QWidget):
             QToolTip.hideText()
             self.update()
 
-    def _joint_text(self, track_id: int, joint: int) -> str:
-        person = next(each for each in self._people if each.track_id == track_id)
-        name = H36M_17.joint_names[joint].replace("_", " ").capitalize()
-        x, y = person.xy[joint]
-        source = ""
-        if person.sources is not None:
-            source = SOURCE_NAMES[int(person.sources[joint])]
-        return (
-            f"{name}, person {track_id}\n"
-            f"x {x:.1f}  y {y:.1f} px\n"
-            f"score {person.scores[joint]:.2f}" + (f", {source}" if source else "")
-        )
-
     def _start_pan(self) -> None:
         self._is_panning = True
         self.setCursor(Qt.CursorShape.ClosedHandCursor)
 
-    def _finish_box(self, end: QPointF) -> None:
-        rect = QRectF(self._box[0], end).normalized()
+    def _finish_box(self, start: QPointF, end: QPointF) -> None:
+        rect = QRectF(start, end).normalized()
         self._box = None
         self.update()
-        if min(rect.width(), rect.height()) < SMALLEST_BOX:
+        size = self._picture_size
+        if size is None or min(rect.width(), rect.height()) < SMALLEST_BOX:
             return  # a click by mistake: the user may try again
-        width, height = self._picture_size
+        width, height = size
         x0, y0 = self._zoom.to_picture(*self._device_point(rect.topLeft()))
         x1, y1 = self._zoom.to_picture(*self._device_point(rect.bottomRight()))
         x0, x1 = np.clip([x0, x1], 0, width)
