@@ -135,7 +135,9 @@ def test_a_twisted_trunk_is_put_right_where_motion_says_nothing(front: np.ndarra
     after_gap = np.arange(45, 60)
     times_s = np.arange(60) / FPS + np.where(np.arange(60) < 45, 0.0, 3.0)
     corrected = undo(exchange(front, after_gap, "upper"), times_s)
-    np.testing.assert_array_equal(corrected.xy, front)
+    # Whether it was the upper or the lower half nobody can know.
+    possible = (front, exchange(front, after_gap, "whole"))
+    assert any(np.array_equal(corrected.xy, xy) for xy in possible)
 
 
 @pytest.mark.parametrize("num_frames", [0, 1, 2])
