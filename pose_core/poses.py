@@ -105,4 +105,4 @@ class Poses3D:
     @property
     def camera_xyz(self) -> np.ndarray:
         """(T, J, 3) positions in camera coordinates, metres; NaN where the root is unknown."""
-        return self.xyz + self.root[:, None]
+        return self.xyz + np.asarray(self.root)[:, None]
