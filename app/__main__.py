@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     application = bootstrap.make_application([])
     settings = Settings()
     if options.screenshot is not None:
-        # The user's own settings and layout have no part in a screenshot.
-        settings = Settings(QSettings("/dev/null", QSettings.Format.IniFormat))
+        # The user's own settings and layout have no part in a screenshot: these go nowhere.
+        settings = Settings(QSettings("", QSettings.Format.IniFormat))
     bootstrap.apply_theme(settings)
     window = MainWindow(settings)
     reporter = bootstrap.ErrorReporter(window)

@@ -34,6 +34,7 @@ from app.views.video import VideoView
 from app.views.welcome import WelcomeView
 from app.views.workspace import Workspace
 from app.widgets.theme import theme
+from pose_core.inference.pipeline import estimate
 
 GEOMETRY_KEY = "window/geometry"
 
@@ -48,13 +49,13 @@ class MainWindow(QMainWindow):
         What estimates; that of `pose_core` by default.
     """
 
-    def __init__(self, settings: Settings, pipeline: Pipeline | None = None) -> None:
+    def __init__(self, settings: Settings, pipeline: Pipeline = estimate) -> None:
         super().__init__()
         self.setAcceptDrops(True)
         self.setMinimumSize(760, 440)
         self.context = AppContext(self, settings)
-        self.estimator = Estimator(self.context, *([pipeline] if pipeline else []))
         self._models = available_models()
+        self.estimator = Estimator(self.context, self._models, pipeline)
         state = self.context.view_state
         self.player = Player(self.context.document, state, self.context.decoder, self.context)
         self.actions_table = Actions(settings, self)
@@ -200,6 +201,7 @@ class MainWindow(QMainWindow):
         context.document.changed.connect(self._update_actions)
         context.document.modified_changed.connect(self._update_title)
         context.view_state.track_changed.connect(self._update_actions)
+        context.view_state.range_changed.connect(self._update_actions)
         context.files_changed.connect(self._show_recent_files)
         stack.indexChanged.connect(self._update_actions)
         self.estimator.started.connect(self._update_actions)
@@ -246,6 +248,9 @@ class MainWindow(QMainWindow):
             action = self.actions_table[f"edit.{name}"]
             action.setEnabled(can)
             action.setText(f"{name.capitalize()} {what}".strip())
+        frames = state.range
+        estimate_text = f"Estimate Frames {frames[0]} to {frames[1] - 1}" if frames else "Estimate"
+        self.actions_table["pose.estimate"].setText(estimate_text)
         is_free = document.session is not None and not self.estimator.is_running
         for action_id in ("pose.estimate", "pose.box", "pose.scale"):
             self.actions_table[action_id].setEnabled(is_free)

@@ -13,6 +13,7 @@ from app.commands import SetTracks
 from app.document import Change
 from app.operations.context import AppContext
 from app.operations.merge_tracks import merge_tracks
+from app.operations.models import ModelChoice
 from app.workers.task import Task
 from pose_core.clip import Clip
 from pose_core.errors import NoPersonError
@@ -73,9 +74,12 @@ class Estimator(QObject):
     frame_detected = Signal(int)
     ended = Signal(bool)
 
-    def __init__(self, context: AppContext, pipeline: Pipeline = estimate) -> None:
+    def __init__(
+        self, context: AppContext, models: list[ModelChoice], pipeline: Pipeline = estimate
+    ) -> None:
         super().__init__(context)
         self._context = context
+        self._models = tuple(model.name for model in models) or (EstimateSettings.model,)
         self._pipeline = pipeline
         self._task: Task | None = None
         self._settings = EstimateSettings()
@@ -94,7 +98,7 @@ class Estimator(QObject):
         session = self._context.document.session
         start, end = self._context.view_state.range or (0, None)
         return EstimateSettings(
-            model=stored.get("model", EstimateSettings.model),
+            model=one_of(stored.get("model", ""), self._models),
             device=one_of(stored.get("device", "auto"), ("auto", "cpu", "cuda")),
             person=one_of(stored.get("person", "largest"), ("largest", "all")),
             quality=one_of(stored.get("quality", "fast"), ("fast", "accurate")),

@@ -1,7 +1,7 @@
 """3D again from the 2D that is there: another model, another body height or focal length."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from PySide6.QtGui import QUndoCommand
 
@@ -14,8 +14,8 @@ from pose_core.inference.device import choose_device
 from pose_core.inference.lifter import TemporalLifter
 from pose_core.inference.pipeline import lifted
 from pose_core.inference.records import EstimateSettings
-from pose_core.models.registry import model_entry
-from pose_core.session import Session, Track
+from pose_core.models.registry import load_manifest, model_entry
+from pose_core.session import ModelRun, Session, Track
 
 ACTION = "Computing the 3D"
 
@@ -59,15 +59,30 @@ def set_scale(context: AppContext, body_height_m: float | None, focal_px: float 
 
 
 def _lifted_again(track: Track, session: Session) -> Track:
-    """Every run of a track, made anew with the session's scale and otherwise as before."""
+    """Every run of a track, made anew with the session's scale and otherwise as before.
+
+    Runs of models that are not installed stay as they are.
+    """
+    installed = load_manifest()
     for name, run in track.runs.items():
-        stored = run.meta.get("settings")
-        known = dict(stored) if isinstance(stored, dict) else {}
-        known |= {"focal_px": session.focal_px, "body_height_m": session.body_height_m}
-        settings = EstimateSettings(**{**known, "model": name})
-        lifter = TemporalLifter(model_entry(name), choose_device(settings.device))
-        track = lifted(track, lifter, session.clip, settings)
+        if name in installed:
+            settings = _settings_of(run, name, session)
+            lifter = TemporalLifter(installed[name], choose_device(settings.device))
+            track = lifted(track, lifter, session.clip, settings)
     return track
+
+
+def _settings_of(run: ModelRun, model: str, session: Session) -> EstimateSettings:
+    """The settings that a run was made with, but for the scale."""
+    stored = run.meta.get("settings")
+    names = {field.name for field in fields(EstimateSettings)}
+    known = {
+        key: value
+        for key, value in (stored.items() if isinstance(stored, dict) else ())
+        if key in names
+    }
+    scale = {"focal_px": session.focal_px, "body_height_m": session.body_height_m}
+    return EstimateSettings(**{**known, **scale, "model": model})
 
 
 def _run(
@@ -82,8 +97,10 @@ def _run(
     def on_done(after: Session) -> None:
         if context.document.revision == revision:
             context.document.undo_stack.push(command(after))
+            context.notice("Done. Ctrl+Z takes it back.")
         else:
             context.notice("The session has changed meanwhile: the 3D was not replaced.")
 
     task.succeeded.connect(on_done)
+    context.notice(f"{ACTION}...")
     context.start_task(task, ACTION)

@@ -69,7 +69,7 @@ class EstimateBar(QToolBar):
         page = QWidget()
         layout = QHBoxLayout(page)
         layout.setContentsMargins(4, 0, 4, 0)
-        self._model = self._combo("Model", "model", {m.name: m.title for m in self._models})
+        self._model = self._combo("Model", "model", _titles(self._models))
         for index, model in enumerate(self._models):
             self._model.setItemData(index, model.description, Qt.ItemDataRole.ToolTipRole)
         self._quality = self._combo("Quality", "quality", QUALITIES)
@@ -130,6 +130,10 @@ class EstimateBar(QToolBar):
         self._choices.setEnabled(self._context.document.session is not None)
 
 
+def _titles(models: list[ModelChoice]) -> dict[str, str]:
+    return {model.name: model.title for model in models} or {"": "none installed"}
+
+
 def _action_button(
     actions: Actions, action_id: str, *, text: str = "", is_primary: bool = False
 ) -> QPushButton:
@@ -143,4 +147,6 @@ def _action_button(
     button.clicked.connect(action.trigger)
     button.setEnabled(action.isEnabled())
     action.enabledChanged.connect(button.setEnabled)
+    if not text:
+        action.changed.connect(lambda: button.setText(action.text().removesuffix("...")))
     return button

@@ -13,6 +13,7 @@ from shiboken6 import isValid
 from app.main_window import MainWindow
 from app.settings import Settings
 from app.widgets.theme import theme
+from pose_core.inference.pipeline import estimate
 
 BLOCK = 32  # pixels; the frame number stands in the picture as eight black or white blocks
 NUM_BITS = 8
@@ -77,6 +78,12 @@ def numbered_clip(tmp_path_factory) -> Path:
     return make_clip(tmp_path_factory.mktemp("clips") / "numbered.mp4", 90)
 
 
+@pytest.fixture(scope="session")
+def short_clip(tmp_path_factory) -> Path:
+    """30 frames at 25 frames/s that carry their numbers."""
+    return make_clip(tmp_path_factory.mktemp("clips") / "short.mp4", 30)
+
+
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     return Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
@@ -109,7 +116,7 @@ def nothing_left(qapp):
     timers = [
         timer
         for timer in gc.get_objects()
-        if isinstance(timer, QTimer) and isValid(timer) and timer.isActive()
+        if issubclass(type(timer), QTimer) and isValid(timer) and timer.isActive()
     ]
     assert not timers
 
@@ -119,7 +126,7 @@ def make_window(qtbot, settings):
     """Make main windows; each is closed at the end, without a question."""
     windows = []
 
-    def make(pipeline=None) -> MainWindow:
+    def make(pipeline=estimate) -> MainWindow:
         theme().choose("light")
         window = MainWindow(settings, pipeline)
         windows.append(window)

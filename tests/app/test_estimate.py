@@ -7,10 +7,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox
 
+from app.operations.lift import set_scale
 from pose_core.camera import Camera
 from pose_core.detection.weights import weights_status
 from pose_core.errors import Cancelled, VideoError
 from pose_core.inference.records import EstimateFinished, FrameDetected, LiftProgress
+from pose_core.inference.root import stature
 from pose_core.models.registry import manifest_path
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.resources import resource_path
@@ -72,9 +74,9 @@ def pipeline(walker_xyz):
 
 
 @pytest.fixture
-def open_window(make_window, open_file, numbered_clip, pipeline):
+def open_window(make_window, open_file, short_clip, pipeline):
     window = make_window(pipeline)
-    open_file(window, numbered_clip)
+    open_file(window, short_clip)
     return window
 
 
@@ -112,7 +114,7 @@ def test_going_elsewhere_stops_following_the_estimate(open_window, pipeline, qtb
     pipeline.let_go(10)
     qtbot.waitUntil(lambda: len(window.estimator.live) == 13)
     qtbot.wait(400)
-    assert window.context.view_state.frame == 89
+    assert window.context.view_state.frame == 29
 
 
 def test_cancel_leaves_all_as_it_was(open_window, pipeline, qtbot):
@@ -143,11 +145,11 @@ def test_stop_and_keep_keeps_the_frames_that_are_done(open_window, pipeline, qtb
 
 
 def test_an_answer_for_a_clip_that_is_no_longer_open_is_dropped(
-    open_window, open_file, pipeline, numbered_clip, qtbot, tmp_path
+    open_window, open_file, pipeline, short_clip, qtbot, tmp_path
 ):
     window = open_window
     other = tmp_path / "other.mp4"
-    other.write_bytes(numbered_clip.read_bytes())
+    other.write_bytes(short_clip.read_bytes())
     window.estimator.start()
     pipeline.let_go(3)
     qtbot.waitUntil(lambda: len(window.estimator.live) == 3)
@@ -191,13 +193,34 @@ def test_only_the_selected_range_is_estimated_again(open_window, pipeline, qtbot
 
 def test_a_box_is_estimated_from_its_frame_on(open_window, pipeline, qtbot):
     window = open_window
-    window.context.view_state.set_frame(30)
+    window.context.view_state.set_frame(12)
     pipeline.let_go(10_000)
     window.actions_table["pose.box"].trigger()
     window.video.box_drawn.emit(10.0, 20.0, 110.0, 170.0)
     qtbot.waitUntil(lambda: not window.estimator.is_running)
-    assert pipeline.settings.start == 30
+    assert pipeline.settings.start == 12
     assert pipeline.settings.start_box == (10.0, 20.0, 110.0, 170.0)
+
+
+def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbot):
+    if not manifest_path().is_file():
+        pytest.skip("needs the shipped weights")
+    window, document = open_window, open_window.context.document
+    pipeline.let_go(10_000)
+    window.estimator.start()
+    qtbot.waitUntil(lambda: not window.estimator.is_running)
+    before = document.session.tracks[0]
+    set_scale(window.context, 1.5, 400.0)
+    qtbot.waitUntil(lambda: document.session.body_height_m == 1.5, timeout=30_000)
+    (track,) = document.session.tracks
+    run = track.runs["temporal"]
+    assert stature(run.poses.xyz) == pytest.approx(1.5, abs=0.02)
+    assert not run.poses.is_root_estimated
+    assert run.meta["settings"]["focal_px"] == 400.0
+    np.testing.assert_array_equal(track.keypoints.xy, before.keypoints.xy)
+    document.undo_stack.undo()
+    assert document.session.body_height_m is None
+    assert document.session.tracks[0] is before
 
 
 def test_the_real_pipeline_estimates_from_the_window(make_window, open_file, qtbot):
