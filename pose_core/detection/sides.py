@@ -47,6 +47,9 @@ _COST_OF_TWIST, _CLEAR_TWIST = 2.0, 0.05  # per frame; in squared trunk lengths
 _COST_OF_STRETCH, _CLEAR_STRETCH = 2.0, 0.2  # per frame; in trunk lengths
 _NEIGHBOURS = ((_SHOULDERS, _HIPS), (_SHOULDERS, _ARMS), (_HIPS, _LEGS))
 _HALF_WINDOW = 15  # frames
+# A pair that in the middle of this time comes nearer than that share of how far it is apart (in
+# trunk lengths, at least) in the frames around.
+_COLLAPSE_S, _COLLAPSE_SHARE, _COLLAPSE_FROM = 0.1, 0.4, 0.3
 
 KINDS = ("none", "whole", "upper", "lower", "arms", "legs", "other")
 _KIND_OF_STATE = {0: 0, 0b1111: 1, 0b0011: 2, 0b1100: 3, 0b0010: 4, 0b1000: 5}
@@ -179,6 +182,7 @@ def _motion_costs(
         pairs = np.stack([_pair(xy, name, skeleton) for name in names], axis=1)  # (T, N, 2, 2)
         sure = np.stack([_pair(scores, name, skeleton) for name in names], axis=1)
         sure[1:] = np.minimum(sure[1:], sure[:-1])
+        pairs = _with_collapses_bridged(pairs, times_s, scale)
         ways = np.zeros((2, 2, *sure.shape))
         for first in (0, 1):
             for second in (0, 1):
@@ -191,6 +195,26 @@ def _motion_costs(
         costs[:, part] = np.moveaxis(np.nansum(surprise, axis=(-1, -2)), -1, 0)
     costs[0] = 0.0
     return costs
+
+
+def _with_collapses_bridged(
+    pairs: np.ndarray, times_s: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """Pairs (T, N, 2, 2) that fall onto each other for one frame, held where they were before.
+
+    On its way from one naming to the other a detector may put both joints between the two sides
+    for a frame, and the exchange then is two small steps in place of one jump. Limbs that really
+    cross do not come together and part again so fast.
+    """
+    apart = np.linalg.norm(pairs[:, :, 0] - pairs[:, :, 1], axis=-1) / scale[:, None]  # (T, N)
+    bridged = pairs.copy()
+    if len(pairs) < 3:
+        return bridged
+    around = np.minimum(apart[:-2], apart[2:])
+    is_brief = (times_s[2:] - times_s[:-2] < _COLLAPSE_S)[:, None]
+    collapsed = is_brief & (around > _COLLAPSE_FROM) & (apart[1:-1] < _COLLAPSE_SHARE * around)
+    bridged[1:-1][collapsed] = pairs[:-2][collapsed]
+    return bridged
 
 
 def _expected(

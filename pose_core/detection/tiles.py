@@ -11,7 +11,7 @@ _NEARLY_ALL = 0.8  # a tile that covers this much of the short side is made to c
 def tile_boxes(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
     """Boxes x0, y0, x1, y1 in pixels that cover a picture at each tile size."""
     for share in TILE_SHARES:
-        side = round(share * max(width, height))
+        side = max(1, round(share * max(width, height)))
         tile_width, columns = _along(width, side)
         tile_height, rows = _along(height, side)
         for y in rows:
