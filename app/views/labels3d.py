@@ -15,6 +15,7 @@ from pose_core.palette import SIDE_COLOURS
 CLEARANCE_PX = 30.0  # labels keep this distance from one another
 SHORTEST_AXIS_PX = 90.0  # an axis seen nearly end-on gets no labels
 HEIGHTS_M = np.arange(0, 2.01, 0.5)
+RULER_GAP_M = 0.4  # between the people and the ruler of heights
 
 
 @dataclass(eq=False)
@@ -45,35 +46,41 @@ class LabelPainter:
         """Pixels (..., 2) of scene points (..., 3)."""
         return project(np.asarray(points, dtype=np.float64), self._matrix, self.width, self.height)
 
-    def ground(self, ground: Ground, is_estimated: bool) -> None:
-        """Label metres along the two edges of a rectangle that are lowest in the view."""
-        xs = np.arange(ground.x0, ground.x1 + 1)
-        ys = np.arange(ground.y0, ground.y1 + 1)
-        edges_x = [
-            np.stack(np.broadcast_arrays(xs, y, ground.z), 1) for y in (ground.y0, ground.y1)
-        ]
-        edges_y = [
-            np.stack(np.broadcast_arrays(x, ys, ground.z), 1) for x in (ground.x0, ground.x1)
-        ]
+    def ground(self, area: Ground, is_estimated: bool) -> None:
+        """Number the metres along one grid line each way, as low in the view as it goes.
+
+        Parameters
+        ----------
+        area : Ground
+            Where the people are: only lines that cross it are numbered.
+        is_estimated : bool
+            Whether depth rests on an assumed focal length.
+        """
+        xs = np.arange(area.x0, area.x1 + 1)
+        ys = np.arange(area.y0, area.y1 + 1)
+        crossings = np.stack([*np.meshgrid(xs, ys), np.full((len(ys), len(xs)), area.z)], axis=-1)
         estimated = ", estimated" if is_estimated else ""
-        middle = self.at(
-            np.array([(ground.x0 + ground.x1) / 2, (ground.y0 + ground.y1) / 2, ground.z])
-        )
-        self._axis(self._lower(edges_x), xs, "to the right (m)", middle)
-        self._axis(self._lower(edges_y), ys, f"depth (m{estimated})", middle)
+        self._lowest_axis(crossings, xs, "to the right (m)")
+        self._lowest_axis(crossings.swapaxes(0, 1), ys, f"depth (m{estimated})")
 
-    def _lower(self, edges: list[np.ndarray]) -> np.ndarray:
-        """The edge whose middle is lower in the view; of two alike the one to the left."""
-        middles = self.at(np.array([edge.mean(axis=0) for edge in edges]))
-        return edges[int(np.argmax(np.nan_to_num(middles @ [-0.01, 1.0], nan=-np.inf)))]
-
-    def _axis(self, points: np.ndarray, values: np.ndarray, title: str, middle: np.ndarray) -> None:
-        """Numbers at scene points along a line, and its title beyond their middle."""
-        pixels = self.at(points)
+    def _lowest_axis(self, lines: np.ndarray, values: np.ndarray, title: str) -> None:
+        """Number the lowest of (L, N, 3) parallel lines that has room for two numbers in view."""
+        pixels = self.at(lines)
         inside = self._inside(pixels)
-        if inside.sum() < 2:
-            return
-        pixels, values = pixels[inside], values[inside]
+        heights = np.array(
+            [
+                line[seen, 1].mean() if seen.sum() > 1 else -1.0
+                for line, seen in zip(pixels, inside, strict=True)
+            ]
+        )
+        lowest = int(np.argmax(heights))
+        if heights[lowest] >= 0:
+            middle = self.at(lines.mean(axis=(0, 1)))
+            seen = inside[lowest]
+            self._axis(pixels[lowest][seen], values[seen], title, middle)
+
+    def _axis(self, pixels: np.ndarray, values: np.ndarray, title: str, middle: np.ndarray) -> None:
+        """Numbers at (N, 2) pixels of a line, and its title, on the side away from the middle."""
         span = pixels[-1] - pixels[0]
         length = float(np.hypot(*span))
         if length < SHORTEST_AXIS_PX:
@@ -90,25 +97,27 @@ class LabelPainter:
                 self._word(pixels.mean(axis=0) + away, title, 0.55)
                 break
 
-    def heights(self, ground: Ground) -> None:
-        """Paint a ruler from the ground up, at the corner in view that is furthest to the left."""
-        corners = np.array(
-            [(x, y, ground.z) for x in (ground.x0, ground.x1) for y in (ground.y0, ground.y1)]
-        )
-        rulers = self.at(corners[:, None] + HEIGHTS_M[:, None] * [0, 0, 1])  # (4, heights, 2)
-        rulers = rulers[self._inside(rulers).all(axis=1)]
-        if not len(rulers):
-            return
-        ruler = rulers[int(np.argmin(rulers[:, 0, 0]))]
-        if ruler[0, 1] - ruler[-1, 1] < SHORTEST_AXIS_PX:
-            return
+    def heights(self, low: np.ndarray, high: np.ndarray, ground_z: float) -> None:
+        """Paint a ruler from the ground up, beside a box around the people, mostly at its left."""
+        right = self.orbit.axes[0]
+        reach = np.abs(right[:2]) @ (high - low)[:2] / 2 + RULER_GAP_M
+        feet = [(low + high) / 2 - reach * right, (low + high) / 2 + reach * right]
+        for foot in feet:
+            base = np.array([*foot[:2], ground_z])
+            ruler = self.at(base + HEIGHTS_M[:, None] * [0, 0, 1])
+            ruler = ruler[np.logical_and.accumulate(self._inside(ruler))]
+            if len(ruler) > 1 and ruler[0, 1] - ruler[-1, 1] >= SHORTEST_AXIS_PX:
+                self._ruler(ruler)
+                return
+
+    def _ruler(self, pixels: np.ndarray) -> None:
         self.painter.setPen(QPen(self._faint(0.45), 1.2))
-        self.painter.drawLine(QPointF(*ruler[0]), QPointF(*ruler[-1]))
-        for x, y in ruler.tolist():
+        self.painter.drawLine(QPointF(*pixels[0]), QPointF(*pixels[-1]))
+        for x, y in pixels.tolist():
             self.painter.drawLine(QPointF(x, y), QPointF(x - 4, y))
-        for pixel, height in zip(ruler[1:], HEIGHTS_M[1:].tolist(), strict=True):
+        for pixel, height in zip(pixels[1:], HEIGHTS_M[1 : len(pixels)].tolist(), strict=True):
             self._number(pixel - (18, 0), height)
-        self._word(ruler[-1] - (0, 16), "height (m)", 0.55)
+        self._word(pixels[-1] - (0, 16), "height (m)", 0.55)
 
     def numbers(self, people: list[PersonPoses3D], frame: int) -> None:
         """Each person's number above the head."""
@@ -131,7 +140,7 @@ class LabelPainter:
             self._word(pixel - (0, 8), "video camera", 0.6)
 
     def legend(self) -> None:
-        """Say in the lower left corner which side is which."""
+        """Say in the lower left corner which side is which, and how wide the grid is."""
         metrics = self.painter.fontMetrics()
         x, y, size = 14.0, self.height - 10 - metrics.height() / 2, 5.0
         for side in ("left", "right"):
@@ -144,6 +153,8 @@ class LabelPainter:
             self.painter.setPen(self._faint(0.85))
             self.painter.drawText(QPointF(x + 10, y + metrics.ascent() / 2 - 1), side)
             x += 10 + metrics.horizontalAdvance(side) + 22
+        self.painter.setPen(self._faint(0.6))
+        self.painter.drawText(QPointF(x, y + metrics.ascent() / 2 - 1), "grid 1 m")
 
     def _inside(self, pixels: np.ndarray) -> np.ndarray:
         """(...) bool: pixels (..., 2) that are in the view, with room for a number beside them."""

@@ -37,7 +37,8 @@ WHEEL_FACTOR = 1.15
 RESET_ANGLES = (-32.0, 14.0)
 PRESETS = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 90.0), "camera": (0.0, 0.0)}
 GHOST_THICKNESS = 0.8
-FOLLOWED_RADIUS_M = 1.2
+FRAMING = 1.1  # room around what is brought into view
+FOLLOWED_RADIUS_M = 1.1
 LABEL_MARGIN_M = 0.35  # numbers stand on the grid lines that are this far from the people
 Rgb = tuple[float, float, float]
 
@@ -214,7 +215,7 @@ class Skeleton3DView(QWidget):
     def _framed(self, azimuth_deg: float, elevation_deg: float) -> Orbit:
         centre, radius = self._focus()
         window = Window()
-        distance = radius / math.sin(math.atan(window.top))
+        distance = FRAMING * radius / math.sin(math.atan(window.top))
         return Orbit(centre, azimuth_deg, elevation_deg, distance, window)
 
     def _followed_position(self) -> np.ndarray | None:
@@ -288,9 +289,9 @@ class Skeleton3DView(QWidget):
     def _paint_labels(self, painter: QPainter, extent: Extent) -> None:
         ink = QColor.fromRgbF(*self._theme.ink)
         labels = LabelPainter(painter, self._orbit, self.width(), self.height(), ink)
-        ground = extent.ground(LABEL_MARGIN_M)
-        labels.ground(ground, self._camera is not None and self._camera.is_estimated)
-        labels.heights(ground)
+        is_estimated = self._camera is not None and self._camera.is_estimated
+        labels.ground(extent.ground(LABEL_MARGIN_M), is_estimated)
+        labels.heights(extent.low, extent.high, extent.ground_z)
         if self._camera is not None and not self._is_at_camera:
             labels.video_camera()
         if len(self._people) > 1:

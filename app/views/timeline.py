@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPalette,
     QPixmap,
     QResizeEvent,
     QWheelEvent,
@@ -228,6 +229,8 @@ class Timeline(QWidget):
         if self._background is None or self._background.devicePixelRatio() != ratio:
             self._background = QPixmap(self.size() * ratio)
             self._background.setDevicePixelRatio(ratio)
+            # All of it: at a fractional ratio its border lies beyond the widget.
+            self._background.fill(self.palette().color(QPalette.ColorRole.Window))
             paint_background(self._background, self, layout, axis, lanes)
         painter.drawPixmap(0, 0, self._background)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

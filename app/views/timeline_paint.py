@@ -110,11 +110,10 @@ def paint_background(
     axis: TimeAxis,
     lanes: list[Lane],
 ) -> None:
-    """Paint all that does not move with the playhead."""
+    """Paint, over the plain ground, all that does not move with the playhead."""
     with QPainter(device) as painter:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(widget.font())
-        painter.fillRect(widget.rect(), widget.palette().color(QPalette.ColorRole.Window))
         for lane, rect in zip(lanes, layout.lanes, strict=True):
             _paint_lane(painter, widget, lane, rect, axis)
         _paint_axis(painter, widget, layout, axis)
@@ -223,22 +222,26 @@ def paint_range(
     axis: TimeAxis,
     frames: tuple[int, int],
 ) -> None:
-    """Tint the selected frames ``frames[0] <= frame < frames[1]``."""
-    last = axis.num_frames
-    rect = layout.frame_rect(axis, min(frames[0], last), min(frames[1], last))
-    if rect.width() <= 0:
-        return
-    painter.fillRect(rect, _colour(widget, QPalette.ColorRole.Highlight, 0.2))
-    painter.setPen(QPen(_colour(widget, QPalette.ColorRole.Highlight), 1.5))
-    for x in (rect.left(), rect.right()):
-        painter.drawLine(QLineF(x, rect.top(), x, rect.bottom()))
+    """Dim all but the selected frames ``frames[0] <= frame < frames[1]``, and mark their ends."""
+    plot, last = layout.plot, axis.num_frames
+    left = layout.x_of(axis, axis.edges_s[min(frames[0], last)])
+    right = layout.x_of(axis, axis.edges_s[min(frames[1], last)])
+    dim = _colour(widget, QPalette.ColorRole.Window, 0.5)
+    for x0, x1 in ((plot.left(), left), (right, plot.right())):
+        x0, x1 = max(x0, plot.left()), min(x1, plot.right())
+        if x1 > x0:
+            painter.fillRect(QRectF(x0, plot.top(), x1 - x0, plot.height()), dim)
+    painter.setPen(QPen(_colour(widget, QPalette.ColorRole.Accent), 2))
+    for x in (left, right):
+        if plot.left() <= x <= plot.right():
+            painter.drawLine(QLineF(x, plot.top(), x, plot.bottom()))
 
 
 def paint_playhead(
     painter: QPainter, widget: QWidget, layout: TimelineLayout, axis: TimeAxis, frame: int
 ) -> None:
     """Paint the playhead, the time passed, and frame number and time in the gutter."""
-    accent = _colour(widget, QPalette.ColorRole.Highlight)
+    accent = _colour(widget, QPalette.ColorRole.Accent)
     text = _colour(widget, QPalette.ColorRole.WindowText)
     _paint_now(painter, layout, axis, frame, text)
     middle_s = (axis.edges_s[frame] + axis.edges_s[frame + 1]) / 2
