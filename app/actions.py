@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 
 from app.settings import Settings
 
@@ -97,8 +97,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("go.frame", "Go to Frame...", "Ctrl+J", needs="clip"),
     _A("go.stage_back", "Stage Back", "[", needs="pose", starts_group=True),
     _A("go.stage_forward", "Stage Forward", "]", needs="pose"),
-    _A("go.stage_first", "First Stage", "{ Shift+[", needs="pose"),
-    _A("go.stage_last", "Last Stage", "} Shift+]", needs="pose"),
+    _A("go.stage_first", "First Stage", "{", needs="pose"),
+    _A("go.stage_last", "Last Stage", "}", needs="pose"),
     _A("pose.estimate", "Estimate", "Ctrl+Return", "Find the people and their 3D.", needs="clip"),
     _A(
         "pose.box",
@@ -206,6 +206,17 @@ class Actions(QObject):
         is_default = shortcuts is None or shortcuts == spec.shortcuts
         self._settings.set_shortcut(action_id, None if is_default else shortcuts)
         self._bind(self[action_id], spec.shortcuts if shortcuts is None else shortcuts)
+
+    def of_keypad(self, event: QKeyEvent) -> QAction | None:
+        """The action that a key of the number pad stands for, if there is one.
+
+        On X11 Qt takes a digit of the number pad for the plain one when it looks for shortcuts,
+        so the window has to ask.
+        """
+        if not event.modifiers() & Qt.KeyboardModifier.KeypadModifier:
+            return None
+        sequence = QKeySequence(event.keyCombination())
+        return next((a for a in self.all() if a.isEnabled() and sequence in a.shortcuts()), None)
 
     def user_of(self, sequence: QKeySequence, other_than: str) -> QAction | None:
         """The action that already has a shortcut."""

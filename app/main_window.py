@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QStackedWidget
 
 from app.actions import ACTIONS, Actions
@@ -309,6 +309,21 @@ class MainWindow(QMainWindow):
                 return user.text().removesuffix("...")
         self.actions_table.rebind(action_id, shortcut)
         return None
+
+    def event(self, event: QEvent) -> bool:
+        """Keep the keys of the number pad from being taken for the plain digits."""
+        is_override = event.type() == QEvent.Type.ShortcutOverride
+        if is_override and isinstance(event, QKeyEvent) and self.actions_table.of_keypad(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        action = self.actions_table.of_keypad(event)
+        if action is None:
+            super().keyPressEvent(event)
+        else:
+            action.trigger()
 
     # -- files dropped on the window, and its end ------------------------------------------
 
