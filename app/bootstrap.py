@@ -42,8 +42,9 @@ def prepare_environment(environment: dict[str, str] | os._Environ[str] = os.envi
 
 def has_display() -> bool:
     """Whether a window can be shown; Qt ends the process where it cannot."""
-    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return sys.platform != "linux" or any(os.environ.get(name) for name in names)
+    needs_none = os.environ.get("QT_QPA_PLATFORM", "") not in ("", "xcb", "wayland")
+    has_one = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return sys.platform != "linux" or needs_none or has_one
 
 
 def make_application(arguments: Sequence[str]) -> QApplication:
