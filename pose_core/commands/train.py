@@ -31,6 +31,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--batch", type=int, metavar="N", help="windows per step")
     parser.add_argument("--channels", type=int, metavar="N", help="width of the network")
     parser.add_argument("--kernels", metavar="K,K,...", help="kernel sizes, for example 3,3,3,3,3")
+    parser.add_argument("--start-from", metavar="RUN", help="begin with the weights of another run")
     parser.add_argument("--seed", type=int, metavar="S")
     parser.add_argument(
         "--checkpoint-every", type=int, metavar="N", help="steps between checkpoints"
@@ -79,7 +80,8 @@ def _recipe(options: argparse.Namespace):  # noqa: ANN202 - torch is imported wh
             f"No recipe is called {options.recipe!r}.", f"Choose of: {', '.join(RECIPES)}."
         )
     recipe = RECIPES[options.recipe]
-    changes = {k: getattr(options, k) for k in ("steps", "batch", "seed", "checkpoint_every")}
+    names = ("steps", "batch", "seed", "checkpoint_every", "start_from")
+    changes = {name: getattr(options, name) for name in names}
     shape = {"channels": options.channels}
     if options.kernels:
         try:

@@ -5,6 +5,7 @@ a generator, and return new tensors.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -14,6 +15,8 @@ from pose_core.skeleton import H36M_17
 
 _PELVIS, _RIGHT_HIP, _LEFT_HIP = 0, 1, 4
 _LEGS = (0, 1, 2, 3, 4, 5, 6)
+_UPPER = tuple(range(7, 17))
+_THORAX, _HEAD = 8, (9, 10)
 # root, hinge, end of each limb
 _LIMBS = ((1, 2, 3), (4, 5, 6), (11, 12, 13), (14, 15, 16))
 
@@ -44,7 +47,8 @@ def turn(positions: Tensor, angle: Tensor) -> Tensor:
         angle = angle[:, None]
     sine, cosine = angle.sin()[..., None], angle.cos()[..., None]
     x, y, z = positions.unbind(-1)
-    return torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], dim=-1)
+    turned_x, turned_y = cosine * x - sine * y, sine * x + cosine * y
+    return torch.stack([turned_x, turned_y, z.expand_as(turned_x)], dim=-1)
 
 
 def mirror(positions: Tensor, chosen: Tensor) -> Tensor:
@@ -90,19 +94,50 @@ def symmetric_bone_factors(batch: int, spread: float, generator: Generator) -> T
     return factor
 
 
-def rotate_limbs(positions: Tensor, max_deg: float, share: float, generator: Generator) -> Tensor:
-    """Each limb turned about its root by its own constant rotation in the body's heading."""
-    batch = positions.shape[0]
+def swinging(batch: int, length: int, max_deg: float, share: float, generator: Generator) -> Tensor:
+    """Angles (B, T) in radians that swing slowly between 0 and a random largest one.
+
+    A `share` of the sequences has any; the others are 0 throughout.
+    """
+    largest = torch.rand(batch, 1, generator=generator) * math.radians(max_deg)
+    largest = largest * (torch.rand(batch, 1, generator=generator) < share)
+    cycles = 2 * torch.rand(batch, 1, generator=generator) ** 2
+    phase = torch.rand(batch, 1, generator=generator) * 2 * math.pi
+    time = torch.arange(length)[None] / length
+    return largest * (0.5 + 0.5 * (2 * math.pi * cycles * time + phase).sin())
+
+
+def rotate_part(
+    positions: Tensor, joints: Sequence[int], pivot: int, angle: Tensor, generator: Generator
+) -> Tensor:
+    """Joints turned about a pivot joint by angles (B, T), axis random in the body's heading."""
     facing = heading(positions)
+    axis = turn(random_axes((len(positions),), generator)[:, None, None], facing)[:, :, 0]
+    rotation = rotation_about(axis, angle)
+    root = positions[:, :, pivot : pivot + 1]
     out = positions.clone()
-    for joints in _LIMBS:
-        angle = torch.rand(batch, generator=generator) * math.radians(max_deg)
-        angle = angle * (torch.rand(batch, generator=generator) < share)
-        local = rotation_about(random_axes((batch,), generator), angle)[:, None, None]
-        limb = out[:, :, list(joints)]
-        root = limb[:, :, :1]
-        turned = turn(limb - root, -facing) @ local[:, :, 0].transpose(-1, -2)
-        out[:, :, list(joints)] = turn(turned, facing) + root
+    out[:, :, list(joints)] = (out[:, :, list(joints)] - root) @ rotation.mT + root
+    return out
+
+
+def rotate_parts(positions: Tensor, max_deg: float, share: float, generator: Generator) -> Tensor:
+    """Trunk, head and each limb turned about their roots by slowly swinging rotations."""
+    parts = ((_UPPER, _PELVIS), (_HEAD, _THORAX), *((limb[1:], limb[0]) for limb in _LIMBS))
+    for joints, pivot in parts:
+        angle = swinging(*positions.shape[:2], max_deg, share, generator)
+        positions = rotate_part(positions, joints, pivot, angle, generator)
+    return positions
+
+
+def twist_arms(positions: Tensor, max_deg: float, share: float, generator: Generator) -> Tensor:
+    """Forearms turned about their upper arms, as shoulders rotate inwards and outwards."""
+    out = positions.clone()
+    for root, hinge, end in _LIMBS[2:]:
+        axis = functional.normalize(out[:, :, hinge] - out[:, :, root], dim=-1)
+        angle = swinging(*positions.shape[:2], 2 * max_deg, share, generator)
+        rotation = rotation_about(axis, angle - angle.mean(1, keepdim=True))
+        lower = out[:, :, end] - out[:, :, hinge]
+        out[:, :, end] = out[:, :, hinge] + (rotation @ lower[..., None])[..., 0]
     return out
 
 

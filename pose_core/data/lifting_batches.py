@@ -32,9 +32,10 @@ class Augmentation:
         Standard deviation of the factor on body height.
     bone_spread : float
         Standard deviation of the factor on each bone.
-    join_share, limb_share, bend_share : float
-        Share of sequences with other halves joined, limbs turned, hinges bent further.
-    limb_deg, bend_deg, tilt_deg : float
+    join_share, part_share, twist_share, bend_share : float
+        Share of sequences with other halves joined; of trunks, heads and limbs turned; of arms
+        twisted; of hinges bent further.
+    part_deg, twist_deg, bend_deg, tilt_deg : float
         Largest angles; one sequence in eight tilts up to `lying_deg`.
     cut_share : float
         Share of sequences that begin or end inside the window (frozen beyond).
@@ -44,11 +45,13 @@ class Augmentation:
 
     speed: tuple[float, float] = (0.6, 1.7)
     stature: float = 0.04
-    bone_spread: float = 0.05
+    bone_spread: float = 0.07
     join_share: float = 0.4
-    limb_share: float = 0.5
+    part_share: float = 0.4
+    twist_share: float = 0.4
     bend_share: float = 0.4
-    limb_deg: float = 25.0
+    part_deg: float = 35.0
+    twist_deg: float = 45.0
     bend_deg: float = 35.0
     tilt_deg: float = 10.0
     lying_deg: float = 90.0
@@ -144,7 +147,8 @@ def vary(world: Tensor, other: Tensor, options: Augmentation, generator: Generat
 
     world = body.mirror(world, chance(0.5))
     world = body.join_halves(world, other, chance(options.join_share))
-    world = body.rotate_limbs(world, options.limb_deg, options.limb_share * 0.5, generator)
+    world = body.rotate_parts(world, options.part_deg, options.part_share, generator)
+    world = body.twist_arms(world, options.twist_deg, options.twist_share, generator)
     world = body.bend_hinges(world, options.bend_deg, options.bend_share, generator)
     most = torch.where(chance(0.125), options.lying_deg, options.tilt_deg)
     world = body.tilt(world, most, generator)

@@ -25,7 +25,7 @@ class CameraRange:
     focal_per_long_side : (float, float)
         Focal length over the longer side of the picture; the logarithm is uniform.
     roll_deg : float
-        Standard deviation of a small roll; a fifth of cameras roll up to `strong_roll_deg`.
+        Standard deviation of a small roll; a third of cameras roll up to `strong_roll_deg`.
     strong_roll_deg : float
     off_centre : float
         How far from the picture's middle the person may be, share of the half picture.
@@ -116,7 +116,7 @@ def _look_at(forward: Tensor) -> Tensor:
 def _roll(limits: CameraRange, batch: int, generator: Generator) -> Tensor:
     small = torch.randn(batch, generator=generator) * limits.roll_deg
     strong = _uniform(-limits.strong_roll_deg, limits.strong_roll_deg, batch, generator)
-    pick = torch.rand(batch, generator=generator) < 0.2
+    pick = torch.rand(batch, generator=generator) < 1 / 3
     z_axis = torch.tensor([0.0, 0.0, 1.0]).expand(batch, 3)
     return rotation_about(z_axis, torch.deg2rad(torch.where(pick, strong, small)))
 

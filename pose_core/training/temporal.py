@@ -15,6 +15,7 @@ from pose_core.data.detector_noise import NoiseLevel
 from pose_core.data.lifting_batches import Augmentation, LiftingBatch, MotionBank, lifting_batch
 from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
 from pose_core.data.virtual_camera import CameraRange
+from pose_core.errors import DataError
 from pose_core.losses.joint_aware import JointAwareWeights, joint_aware_terms
 from pose_core.models.temporal_conv import TemporalConv, TemporalConvConfig
 from pose_core.training.run_folder import RunFolder
@@ -43,6 +44,8 @@ class TemporalRecipe:
         Of AdamW.
     loss, augmentation, cameras, noise
         See their classes.
+    start_from : str
+        Run folder whose averaged weights are the first ones; random ones when empty.
     seed : int
         Seeds network and data: the same seed gives the same run.
     checkpoint_every : int
@@ -65,6 +68,7 @@ class TemporalRecipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     cameras: CameraRange = field(default_factory=CameraRange)
     noise: NoiseLevel = field(default_factory=NoiseLevel)
+    start_from: str = ""
     seed: int = 0
     checkpoint_every: int = 250
     validation_batches: int = 8
@@ -101,7 +105,7 @@ class TrainingProgress:
 # time. "temporal-paper" is Table 3 of the paper; "single-frame" is the baseline without time.
 _SHIPPED = TemporalRecipe(
     network=TemporalConvConfig(channels=512, kernel_sizes=(3, 3, 5), dropout=0.0),
-    steps=6500,
+    steps=5500,
     checkpoint_every=500,
 )
 RECIPES = {
@@ -142,6 +146,8 @@ class TemporalTrainer:
         self.validation_bank = MotionBank(validation, recipe.rate_hz)
         torch.manual_seed(recipe.seed)
         self.network = TemporalConv(recipe.network).to(device)
+        if recipe.start_from:
+            self._warm_start(Path(recipe.start_from))
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network,
             multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.average_decay),
@@ -154,6 +160,18 @@ class TemporalTrainer:
         self.best_mm = math.inf
         if state := run.load_checkpoint():
             self._restore(state)
+
+    def _warm_start(self, other: Path) -> None:
+        state = RunFolder(other).load_checkpoint()
+        if state is None:
+            raise DataError(f"{other} has no checkpoint to start from.")
+        self.network.load_state_dict(
+            {
+                key.removeprefix("module."): value
+                for key, value in state["average"].items()
+                if key.startswith("module.")
+            }
+        )
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])

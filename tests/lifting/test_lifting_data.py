@@ -23,11 +23,12 @@ def world(motion):
     return torch.from_numpy(motion.positions)[None, :64].repeat(8, 1, 1, 1)
 
 
-@pytest.mark.parametrize("name", ["turn", "rotate", "bend", "tilt", "mirror"])
+@pytest.mark.parametrize("name", ["turn", "rotate", "twist", "bend", "tilt", "mirror"])
 def test_variations_keep_bone_lengths(world, generator, name):
     varied = {
         "turn": lambda: body.turn(world, torch.linspace(0, 6, 8)),
-        "rotate": lambda: body.rotate_limbs(world, 30, 1.0, generator),
+        "rotate": lambda: body.rotate_parts(world, 30, 1.0, generator),
+        "twist": lambda: body.twist_arms(world, 45, 1.0, generator),
         "bend": lambda: body.bend_hinges(world, 35, 1.0, generator),
         "tilt": lambda: body.tilt(world, torch.full((8,), 90.0), generator),
         "mirror": lambda: body.mirror(world, torch.ones(8, dtype=torch.bool)),
