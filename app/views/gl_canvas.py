@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PySide6.QtCore import qInstallMessageHandler
 from PySide6.QtGui import QOpenGLContext
 from vispy import app, gloo
 
 from app.views.body_mesh import Mesh
 from app.views.orbit import Orbit
 from app.views.segments import Segments
+
+# vispy puts a handler of its own in place of whoever hears Qt's messages; put that one back.
+_message_handler = qInstallMessageHandler(None)
+_APP = app.use_app("pyside6")
+qInstallMessageHandler(_message_handler)
 
 GHOST_OPACITY = 0.35
 SAMPLES = 4  # points per pixel, for smooth edges
@@ -219,7 +225,7 @@ class GlCanvas(app.Canvas):
         self.orbit = Orbit()
         self.background = (0.0, 0.0, 0.0)
         # No parent here: vispy would keep a reference to it, and close a cycle.
-        super().__init__(keys=None, app=app.use_app("pyside6"), config={"samples": SAMPLES})
+        super().__init__(keys=None, app=_APP, config={"samples": SAMPLES})
         if _is_drawn_by_processor():
             # Smooth edges would make every picture three times as slow.
             form = self.native.format()

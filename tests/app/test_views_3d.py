@@ -374,3 +374,17 @@ def test_view_is_gone_with_its_last_reference(qtbot, walker_xyz):
 def test_vispy_is_imported_only_when_a_view_is_built():
     code = "import sys, app.views.skeleton3d; sys.exit('vispy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_messages_of_qt_still_reach_the_application():
+    """Vispy takes them for itself when it is imported."""
+    code = (
+        "from PySide6.QtCore import qInstallMessageHandler, qWarning\n"
+        "from PySide6.QtWidgets import QApplication\n"
+        "application, heard = QApplication([]), []\n"
+        "qInstallMessageHandler(lambda kind, context, text: heard.append(text))\n"
+        "import app.views.gl_canvas\n"
+        "qWarning('hello')\n"
+        "raise SystemExit('hello' not in heard)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
