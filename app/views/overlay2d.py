@@ -143,8 +143,8 @@ def _draw_bones(
             pen = QPen(_OUTLINE if is_rim else _COLOURS[side], width)
             # Flat ends: Qt fills them many times faster than round ones, and joints cover them.
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            if not is_sure:
-                pen.setDashPattern([2.2 * look.bone / width, 1.6 * look.bone / width])
+            if not is_sure and not is_rim:
+                pen.setDashPattern([2.4, 2.0])
             painter.setPen(pen)
             painter.drawLines(bones)
 
