@@ -242,6 +242,15 @@ def test_person_in_a_box_drawn_by_hand_comes_first() -> None:
     np.testing.assert_array_equal(tracks[0].xy[50], scene(50)["small"])
 
 
+def test_person_in_a_box_who_is_gone_at_once_is_kept() -> None:
+    def scene(frame: int) -> dict[str, np.ndarray]:
+        return {"stays": body(300)} | ({"drawn": body(900)} if frame == 0 else {})
+
+    detector = SceneDetector(scene)
+    tracks = collect_tracks(detect_people(pictures(50), detector, start_box=(840, 330, 960, 660)))
+    assert [frames_of(track) for track in tracks] == [[0], list(range(50))]
+
+
 def test_a_box_around_nobody_is_an_error_that_names_it() -> None:
     detector = SceneDetector(lambda frame: {"a": body(300)})
     with pytest.raises(NoPersonError, match=r"\(1000, 0, 1100, 100\) of frame 0.*[Dd]raw"):

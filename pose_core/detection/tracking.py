@@ -140,7 +140,8 @@ class PersonTracker:
         is_first = self._last_search_s is None
         if is_first and self._start_box is not None:
             self._start_by_hand(held, self._start_box)
-        self._follow(held)
+        elif self._tracks:
+            self._follow(held)
         self._search_if_due(held)
         self._tracks = [t for t in self._tracks if time_s - t.time_s <= _MAX_GAP_S]
         self._held.append(held)
@@ -166,6 +167,7 @@ class PersonTracker:
                 "Draw the box around the whole person, or in a frame where more is to be seen.",
             )
         self._tracks.append(_Track(HAND_DRAWN_KEY, person, held.time_s, held.time_s))
+        held.people[HAND_DRAWN_KEY] = person
 
     def _follow(self, held: _HeldFrame) -> None:
         """Follow all tracks into the next frame; mark those that are lost."""
