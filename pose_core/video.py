@@ -140,6 +140,12 @@ class VideoReader:
     ) -> None:
         self.close()
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the pictures that are read, pixels."""
+        width, height = self._stored_size
+        return (height, width) if self._index.upright.is_transposed else (width, height)
+
     def close(self) -> None:
         """Close the file. Reading is not possible afterwards."""
         self._container.close()

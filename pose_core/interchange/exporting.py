@@ -1,8 +1,9 @@
 """Writing a session's results in any of the formats, one file after another."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pose_core.atomic_file import make_folder
 from pose_core.errors import ConfigError, ExportError, NoPersonError
@@ -43,6 +44,13 @@ class ExportedFile:
         return f"{self.path}  ({self.report})" if self.report else str(self.path)
 
 
+if TYPE_CHECKING:
+    # PyAV and OpenCV are slow to import.
+    from pose_core.interchange.overlay_video import OverlayProgress
+
+    ExportRecord = ExportedFile | OverlayProgress
+
+
 def check_formats(formats: Iterable[str]) -> tuple[str, ...]:
     """Tidy names of formats: lower case, no blanks, each once.
 
@@ -66,8 +74,8 @@ def export_session(
     *,
     model: str | None = None,
     level: bool = False,
-) -> Iterator[ExportedFile]:
-    """Write a session's results; each record comes when its file is complete.
+) -> "Iterator[ExportRecord]":
+    """Write a session's results; an `ExportedFile` comes when its file is complete.
 
     Files are named after the clip, ``CLIP.person1.bvh``; existing ones are replaced, except
     session files, which may hold somebody's edits: those get a number.
@@ -87,7 +95,8 @@ def export_session(
 
     Yields
     ------
-    ExportedFile
+    ExportedFile or OverlayProgress
+        The latter while the overlay video is written, which takes long.
 
     Raises
     ------
@@ -97,6 +106,8 @@ def export_session(
         If the session has no people.
     ExportError
         If nothing was estimated, or a file cannot be written; no partial file is left.
+    VideoError
+        If the clip is needed, for the overlay video, and cannot be read.
     """
     names = check_formats(formats)
     out_dir = Path(out_dir)
@@ -116,8 +127,9 @@ def export_session(
             from pose_core.interchange.overlay_video import save_overlay_video  # noqa: PLC0415
 
             path = out_dir / f"{stem}.overlay.mp4"
-            save_overlay_video(session, path)
-            yield ExportedFile(path, name)
+            start, end = _estimated_frames(session, model)
+            yield from save_overlay_video(session, path, model=model, start=start, end=end)
+            yield ExportedFile(path, name, report=f"frames {start} to {end - 1}")
         for track, person in people if name in PERSON_FORMATS else ():
             base = out_dir / f"{stem}.person{track.track_id}"
             for suffix, write in _writers(name, level).items():
@@ -147,6 +159,23 @@ def _estimated_tracks(session: Session, model: str | None) -> list[Track]:
         )
     tracks = [t for t in session.tracks if (t.runs if model is None else model in t.runs)]
     return tracks or [session.tracks[0]]  # `person_poses` says what is missing
+
+
+def _estimated_frames(session: Session, model: str | None) -> tuple[int, int]:
+    """Frames ``start <= frame < end`` that the runs were asked for; all where they do not say."""
+    num_frames = session.clip.num_frames
+    starts, ends = [], []
+    for track in session.tracks:
+        name = model if model is not None else next(reversed(track.runs), None)
+        if name not in track.runs:
+            continue
+        settings = track.runs[name].meta.get("settings")
+        asked = settings if isinstance(settings, Mapping) else {}
+        start, end = asked.get("start"), asked.get("end")
+        starts.append(start if isinstance(start, int) else 0)
+        ends.append(end if isinstance(end, int) else num_frames)
+    start, end = max(min(starts, default=0), 0), min(max(ends, default=num_frames), num_frames)
+    return (start, end) if start < end else (0, num_frames)
 
 
 def _free_path(folder: Path, stem: str) -> Path:
