@@ -67,7 +67,7 @@ class SceneDetector:
         found: list[PersonDetection | None] = []
         for before in previous:
             ways = {
-                name: float(np.linalg.norm(xy.mean(axis=0) - before.xy.mean(axis=0)))
+                name: float(np.linalg.norm(np.nanmean(xy, axis=0) - np.nanmean(before.xy, axis=0)))
                 for name, xy in people.items()
             }
             nearest = min(ways, key=lambda name: ways[name], default=None)
@@ -87,7 +87,7 @@ class SceneDetector:
 
 
 def person(xy: np.ndarray) -> PersonDetection:
-    return PersonDetection(xy, np.ones(len(xy), np.float32), 1.0)
+    return PersonDetection(xy, np.isfinite(xy[:, 0]).astype(np.float32), 1.0)
 
 
 def pictures(
@@ -196,6 +196,16 @@ def test_a_region_that_slides_onto_a_tracked_person_is_noticed() -> None:
     assert frames_of(by_place[0]) == list(range(100))
     assert frames_of(by_place[1]) == list(range(50))
     assert (by_place[0].xy == body(300)).all()
+
+
+def test_people_with_missing_joints_are_followed() -> None:
+    def scene(frame: int) -> dict[str, np.ndarray]:
+        xy = body(300 + frame)
+        xy[[frame % 5, 7]] = np.nan
+        return {"a": xy}
+
+    _, tracks = run(scene, 60)
+    assert [frames_of(track) for track in tracks] == [list(range(60))]
 
 
 def test_exchanged_sides_are_no_jump() -> None:
@@ -310,5 +320,8 @@ def test_similarity_of_two_detections() -> None:
     assert is_same_person(one, moved, COCO_17)
     assert not is_same_person(one, person(body(300 + 90)), COCO_17)
     assert not is_same_person(one, person(body(1300)), COCO_17)
+    hidden_feet = PersonDetection(one.xy.copy(), one.scores.copy(), 1.0)
+    hidden_feet.xy[-2:], hidden_feet.scores[-2:] = np.nan, 0.0
+    assert keypoint_similarity(one, hidden_feet, COCO_17) == pytest.approx(1.0)
     nothing = person(np.full_like(BODY, np.nan))
     assert not is_same_person(one, nothing, COCO_17)

@@ -100,7 +100,7 @@ class BlazePoseDetector:
         image : (H, W, 3) uint8 ndarray
             RGB.
         is_thorough : bool
-            False leaves out the tiles: only large people are found, ten times as fast.
+            False leaves out the tiles: only large people are found, several times as fast.
         """
         height, width = image.shape[:2]
         boxes = [(0, 0, width, height)]

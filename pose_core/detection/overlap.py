@@ -62,7 +62,8 @@ def _similarity(a: PersonDetection, xy: np.ndarray, scores: np.ndarray, area: fl
     weights = np.minimum(a.scores, scores)
     squared = ((a.xy - xy) ** 2).sum(axis=-1) / (_TOLERANCE**2 * max(area, 1.0))
     total = float(weights.sum())
-    return float((weights * np.exp(-squared / 2)).sum() / total) if total > 0 else 0.0
+    # Missing keypoints are NaN with score 0.
+    return float(np.nansum(weights * np.exp(-squared / 2)) / total) if total > 0 else 0.0
 
 
 def is_same_person(a: PersonDetection, b: PersonDetection, skeleton: Skeleton) -> bool:

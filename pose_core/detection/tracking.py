@@ -111,7 +111,7 @@ class _Track:
     def move_to(self, person: PersonDetection, time_s: float) -> None:
         step_s = time_s - self.time_s
         if step_s > 0:
-            step = np.median(person.xy - self.person.xy, axis=0) / step_s
+            step = np.nanmedian(person.xy - self.person.xy, axis=0) / step_s
             self.velocity = 0.7 * self.velocity + 0.3 * step
         self.person, self.time_s, self.is_lost = person, time_s, False
 
@@ -280,7 +280,7 @@ class PersonTracker:
             np.linalg.norm(xy - before.xy - shift, axis=1)
             for xy in (after.xy, after.xy[self._detector.skeleton.mirror_index])
         )
-        return min(float(np.median(way)) for way in ways) / _diagonal(before)
+        return min(float(np.nanmedian(way)) for way in ways) / _diagonal(before)
 
     def _is_taken(self, held: _HeldFrame, person: PersonDetection) -> bool:
         return any(self._is_same(person, other) for other in held.people.values())
