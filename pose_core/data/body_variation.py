@@ -125,7 +125,9 @@ def rotate_parts(positions: Tensor, max_deg: float, share: float, generator: Gen
     parts = ((_UPPER, _PELVIS), (_HEAD, _THORAX), *((limb[1:], limb[0]) for limb in _LIMBS))
     for joints, pivot in parts:
         angle = swinging(*positions.shape[:2], max_deg, share, generator)
-        positions = rotate_part(positions, joints, pivot, angle, generator)
+        rows = angle.amax(dim=1).nonzero()[:, 0]
+        turned = rotate_part(positions[rows], joints, pivot, angle[rows], generator)
+        positions = positions.index_copy(0, rows, turned)
     return positions
 
 

@@ -58,10 +58,10 @@ class NoiseLevel:
         Share of sequences with a burst of exchanged sides.
     """
 
-    strength: tuple[float, float] = (0.3, 1.5)
-    clean_share: float = 0.1
-    miss_share: float = 0.5
-    swap_share: float = 0.15
+    strength: tuple[float, float] = (0.1, 1.1)
+    clean_share: float = 0.2
+    miss_share: float = 0.4
+    swap_share: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)
