@@ -5,6 +5,7 @@ import io
 import os
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from pose_core.interchange.json_poses import load_json
 from pose_core.interchange.npz import load_npz
 from pose_core.interchange.tables import load_csv
 from pose_core.session_io import load_session
+from pose_core.video import open_clip
 
 
 def test_every_format_writes_its_files(tmp_path, session):
@@ -73,6 +75,44 @@ def test_person_without_the_model_is_left_out(tmp_path, session):
     assert [record.person for record in records] == [1]
     with pytest.raises(ExportError, match="no poses from the model 'none'"):
         list(export_session(session, tmp_path, ["npz"], model="none"))
+
+
+@pytest.fixture
+def filmed(tmp_path, session):
+    """The session with a real video of 60 frames, whose latest run was asked for frames 5 to 25."""
+    path = tmp_path / "walk.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for shade in range(0, 240, 4):
+            picture = np.full((48, 64, 3), shade, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    run = session.tracks[0].runs["temporal"]
+    asked = replace(run, meta={**run.meta, "settings": {"start": 5, "end": 25}})
+    runs = {**session.tracks[0].runs, "temporal": asked}
+    bystander = replace(session.tracks[1], runs={})
+    tracks = (replace(session.tracks[0], runs=runs), bystander)
+    return replace(session, clip=open_clip(path), tracks=tracks)
+
+
+@pytest.mark.parametrize(("model", "num_frames"), [(None, 20), ("three", 60)])
+def test_overlay_video_shows_the_frames_that_were_estimated(tmp_path, filmed, model, num_frames):
+    out = tmp_path / "out"
+    *progress, written = export_session(filmed, out, ["mp4"], model=model)
+    assert written.path == out / "walk.overlay.mp4"
+    assert [record.num_done for record in progress] == list(range(1, num_frames + 1))
+    assert {record.num_total for record in progress} == {num_frames}
+    overlay = open_clip(written.path)
+    assert overlay.num_frames == num_frames
+    assert overlay.fps == pytest.approx(25)
+
+
+def test_leaving_early_leaves_no_video(tmp_path, filmed):
+    records = export_session(filmed, tmp_path / "out", ["mp4"])
+    next(records)
+    records.close()
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_session_files_are_never_replaced(tmp_path, session):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pose_core.commands.export import add_export_options
+from pose_core.commands.export import add_export_options, follow_export
 from pose_core.errors import Cancelled, ConfigError
 from pose_core.progress import ProgressBar
 
@@ -73,10 +73,10 @@ def run(options: argparse.Namespace) -> int:
     records = estimate(clip, settings_of(options, clip))
     with first_interrupt() as interrupt:
         finished = follow(records, interrupt)
-    for written in export_session(
-        finished.session, options.out, formats, model=options.model, level=options.level
-    ):
-        print(written)
+    session = finished.session
+    follow_export(
+        export_session(session, options.out, formats, model=options.model, level=options.level)
+    )
     if interrupt.is_set():
         print("stopped early: the frames that were done are in these files", file=sys.stderr)
         return EXIT_INTERRUPTED

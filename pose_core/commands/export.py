@@ -1,7 +1,15 @@
 """``posestage export``: a saved session to files."""
 
 import argparse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_core.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from pose_core.interchange.exporting import ExportRecord
 
 
 def add_export_options(parser: argparse.ArgumentParser, formats: str) -> None:
@@ -43,8 +51,23 @@ def run(options: argparse.Namespace) -> int:
 
     formats = check_formats(options.formats.split(","))
     session = load_session(options.session)
-    for written in export_session(
-        session, options.out, formats, model=options.model, level=options.level
-    ):
-        print(written)
+    follow_export(
+        export_session(session, options.out, formats, model=options.model, level=options.level)
+    )
     return 0
+
+
+def follow_export(records: "Iterator[ExportRecord]") -> None:
+    """Print each file that is written, and show how far the overlay video is."""
+    from pose_core.interchange.exporting import ExportedFile
+
+    bar = ProgressBar(sys.stderr, "frames")
+    try:
+        for record in records:
+            if isinstance(record, ExportedFile):
+                bar.close()
+                print(record)
+            else:
+                bar.update(record.num_done, record.num_total)
+    finally:
+        bar.close()

@@ -1,7 +1,6 @@
 """From a video to a session: detection, sides, lifting, root."""
 
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -34,8 +33,8 @@ from pose_core.skeleton import H36M_17, joint_map
 from pose_core.video import VideoReader
 
 _FRAMES_AHEAD = 4
-# The accurate mode weighs 2D quality against time with this many crops of each frame.
-_ACCURATE_CROPS = min(5, MAX_CROPS)
+# Variants of a crop come in pairs that balance each other: an even number.
+_ACCURATE_CROPS = min(6, MAX_CROPS)
 
 
 def estimate(
@@ -70,8 +69,11 @@ def estimate(
     if detector is None:
         detector = BlazePoseDetector(_ACCURATE_CROPS if settings.quality == "accurate" else 1)
     records: list[FramePeople] = []
-    with suppress(Cancelled):
+    try:
         yield from _detected(clip, settings, detector, records)
+    except Cancelled:
+        if records:  # what was done is what the results stand for
+            settings = replace(settings, end=records[-1].frame + 1)
     raw_tracks = collect_tracks(records)
     if not raw_tracks:
         raise NoPersonError(

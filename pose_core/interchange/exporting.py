@@ -166,10 +166,10 @@ def _estimated_frames(session: Session, model: str | None) -> tuple[int, int]:
     num_frames = session.clip.num_frames
     starts, ends = [], []
     for track in session.tracks:
-        name = model if model is not None else next(reversed(track.runs), None)
-        if name not in track.runs:
+        run = track.runs.get(model or next(reversed([*track.runs]), ""))
+        if run is None:
             continue
-        settings = track.runs[name].meta.get("settings")
+        settings = run.meta.get("settings")
         asked = settings if isinstance(settings, Mapping) else {}
         start, end = asked.get("start"), asked.get("end")
         starts.append(start if isinstance(start, int) else 0)
