@@ -63,7 +63,7 @@ def main() -> int:
     first_time, _ = seconds(lambda: list(estimate(clip, settings)))
     total, _ = seconds(lambda: list(estimate(clip, settings)))
     memory = peak_mb()
-    detector = BlazePoseDetector(1 if options.quality == "fast" else 5)
+    detector = BlazePoseDetector(1 if options.quality == "fast" else 6)
 
     def detect() -> list:
         with VideoReader(clip) as reader:

@@ -86,7 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--model", default="temporal")
-    parser.add_argument("--crops", type=int, default=1, help="5 is the accurate mode")
+    parser.add_argument("--crops", type=int, default=1, help="6 is the accurate mode")
     parser.add_argument("--cache", type=Path, help="keep the detections here between runs")
     options = parser.parse_args()
     calibration = json.loads((options.clips / "balance_cameras_refined.json").read_text())
