@@ -156,7 +156,7 @@ class ExportDialog(QDialog):
         if frames is not None:
             self.range.addItem(f"Frames {frames[0]} to {frames[1] - 1}", frames)
             self.range.setCurrentIndex(1)
-        self.range.setToolTip("The overlay video and the session always hold the whole clip.")
+        self.range.setToolTip("A copy of the session always holds everybody and the whole clip.")
         self.folder = QLineEdit(str(folder))
         self._message = QLabel(wordWrap=True)
         self._message.setProperty("warning", True)

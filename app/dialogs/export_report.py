@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from pose_core.interchange.exporting import ExportedFile
+from pose_core.interchange.overlay_video import OverlayProgress
 
 
 class ExportReport(QDialog):
@@ -50,8 +51,15 @@ class ExportReport(QDialog):
         layout.addWidget(self.text, 1)
         layout.addWidget(self._buttons)
 
-    def add_file(self, written: ExportedFile) -> None:
-        """Add a file that is complete."""
+    def show_record(self, record: ExportedFile | OverlayProgress) -> None:
+        """Add a file that is complete, or show how far the video is."""
+        if isinstance(record, ExportedFile):
+            self._add_file(record)
+        else:
+            self._bar.setRange(0, record.num_total)
+            self._bar.setValue(record.num_done)
+
+    def _add_file(self, written: ExportedFile) -> None:
         self._num_files += 1
         self.text.appendPlainText(written.path.name)
         for note in filter(None, written.report.split("; ")):

@@ -1,5 +1,6 @@
 """Write results to files for other programs."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,10 @@ from app.dialogs.export_dialog import ExportChoice, ExportDialog
 from app.dialogs.export_report import ExportReport
 from app.operations.context import AppContext
 from app.workers.task import Task
-from pose_core.interchange.exporting import export_session
+from pose_core.atomic_file import make_folder
+from pose_core.errors import ExportError
+from pose_core.interchange.exporting import ExportedFile, export_session
+from pose_core.interchange.overlay_video import OverlayProgress, save_overlay_video
 from pose_core.poses import Poses3D
 from pose_core.session import ModelRun, Session, Track
 
@@ -43,21 +47,40 @@ def export(context: AppContext, choice: ExportChoice) -> ExportReport | None:
         return None
     context.settings.set_folder("export", choice.folder)
 
-    def work() -> object:
-        chosen = narrowed(session, choice.track_ids, choice.frames)
-        return export_session(
-            chosen, choice.folder, choice.formats, model=model, level=choice.level
-        )
-
-    task = Task("export", work, context.document.revision)
+    task = Task("export", partial(_written, session, model, choice), context.document.revision)
     report = ExportReport(choice.folder, task.cancel, context.window)
-    task.progressed.connect(report.add_file)
+    task.progressed.connect(report.show_record)
     task.succeeded.connect(report.finish)
     task.succeeded.connect(lambda _: context.notice(f"Exported to {choice.folder}"))
     task.failed.connect(report.close)
     context.start_task(task, ACTION)
     report.open()
     return report
+
+
+def _written(
+    session: Session, model: str, choice: ExportChoice
+) -> Iterator[ExportedFile | OverlayProgress]:
+    """Write everything. A copy of the session is whole; the rest has what was chosen of it."""
+    chosen = narrowed(session, choice.track_ids, choice.frames)
+    formats = [name for name in choice.formats if name != "session"]
+    if choice.frames and "mp4" in formats:
+        formats.remove("mp4")
+        yield from _written_video(chosen, model, choice.folder, *choice.frames)
+    if formats:
+        yield from export_session(chosen, choice.folder, formats, model=model, level=choice.level)
+    if "session" in choice.formats:
+        yield from export_session(session, choice.folder, ["session"])
+
+
+def _written_video(
+    session: Session, model: str, folder: Path, start: int, end: int
+) -> Iterator[ExportedFile | OverlayProgress]:
+    """Write the video of a range of frames; `export_session` always writes all of it."""
+    make_folder(folder, ExportError)
+    path = folder / f"{session.clip.path.stem}.overlay.mp4"
+    yield from save_overlay_video(session, path, model=model, start=start, end=end)
+    yield ExportedFile(path, "mp4", report=f"frames {start} to {end - 1}")
 
 
 def narrowed(

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from functools import partial
 from pathlib import Path
 
 import av
@@ -47,6 +48,14 @@ def make_clip(path: Path, num_frames: int, fps: int = 25, gop: int = 12) -> Path
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """Patient: what has to happen happens, however busy the machine is."""
+    for name in ("waitUntil", "waitSignal", "waitExposed"):
+        setattr(qtbot, name, partial(getattr(qtbot, name), timeout=60_000))
+    return qtbot
 
 
 @pytest.fixture
@@ -130,7 +139,7 @@ def make_window(qtbot, settings):
         theme().choose("light")
         window = MainWindow(settings, pipeline)
         windows.append(window)
-        window.resize(1200, 760)
+        window.resize(960, 640)
         with qtbot.waitExposed(window):
             window.show()
         window.activateWindow()
@@ -156,7 +165,7 @@ def open_file(qtbot):
     """Open a file in a window, and wait until its first frame is on screen."""
 
     def open_and_wait(window: MainWindow, path: Path) -> None:
-        with qtbot.waitSignal(window.context.decoder.frame_ready, timeout=10_000):
+        with qtbot.waitSignal(window.context.decoder.frame_ready):
             window.open_path(path)
 
     return open_and_wait

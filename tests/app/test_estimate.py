@@ -211,7 +211,7 @@ def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbo
     qtbot.waitUntil(lambda: not window.estimator.is_running)
     before = document.session.tracks[0]
     set_scale(window.context, 1.5, 400.0)
-    qtbot.waitUntil(lambda: document.session.body_height_m == 1.5, timeout=30_000)
+    qtbot.waitUntil(lambda: document.session.body_height_m == 1.5)
     (track,) = document.session.tracks
     run = track.runs["temporal"]
     assert stature(run.poses.xyz) == pytest.approx(1.5, abs=0.02)
@@ -235,7 +235,7 @@ def test_the_real_pipeline_estimates_from_the_window(make_window, open_file, qtb
     open_file(window, clips[0])
     window.context.view_state.set_range((0, 6))
     window.estimator.start()
-    qtbot.waitUntil(lambda: not window.estimator.is_running, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.estimator.is_running)
     (track,) = window.context.document.session.tracks
     assert set(range(6)) >= set(track.present_frames) >= {3, 4, 5}
     run = track.runs[window.context.view_state.model]

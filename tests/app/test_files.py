@@ -12,10 +12,10 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from app.commands import SetTracks
-from app.dialogs.export_dialog import ExportDialog
+from app.dialogs.export_dialog import ExportChoice, ExportDialog
 from app.dialogs.export_report import ExportReport
 from app.document import Change
-from app.operations import autosave, open_file
+from app.operations import autosave, export, open_file
 from pose_core.interchange.bvh import load_bvh
 from pose_core.interchange.npz import load_npz
 from pose_core.session_io import load_session, save_session
@@ -268,6 +268,35 @@ def test_the_export_dialog_writes_what_it_says(window_with_people, tmp_path, qtb
     assert load_npz(folder / "walk.person1.npz").frame_index.tolist() == list(range(5, 15))
     assert "walk.person1.bvh" in text
     assert "mm" in text  # the error of the round trip is told
+
+
+def test_a_copy_of_the_session_is_whole(window_with_people, tmp_path, qtbot):
+    window = window_with_people
+    choice = ExportChoice(("session",), tmp_path / "out", (1,), (5, 15), False)
+    report = export.export(window.context, choice)
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    report.reject()
+    copy = load_session(tmp_path / "out" / "walk.posestage")
+    same_tracks(copy.tracks, window.context.document.session.tracks)
+
+
+def test_the_video_of_a_range_has_its_frames(window_with_people, tmp_path, qtbot):
+    window = window_with_people
+    choice = ExportChoice(("mp4",), tmp_path / "out", (1, 4), (5, 15), False)
+    report = export.export(window.context, choice)
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    report.reject()
+    assert open_clip(tmp_path / "out" / "walk.overlay.mp4").num_frames == 10
+
+
+def test_a_cancelled_export_leaves_no_half_file(window_with_people, tmp_path, qtbot):
+    window = window_with_people
+    folder = tmp_path / "out"
+    report = export.export(window.context, ExportChoice(("mp4",), folder, (1,), None, False))
+    qtbot.waitUntil(lambda: report._bar.value() > 3)
+    report.reject()
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    assert list(folder.iterdir()) == []
 
 
 def test_an_export_that_fails_is_told(window_with_people, tmp_path, qtbot):

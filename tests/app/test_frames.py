@@ -66,7 +66,7 @@ def test_playback_goes_to_the_end_and_never_shows_a_wrong_frame(
     shown.clear()
     qtbot.keyClick(window, Qt.Key.Key_Space)
     assert state.is_playing
-    qtbot.waitUntil(lambda: not state.is_playing, timeout=15_000)
+    qtbot.waitUntil(lambda: not state.is_playing)
     indices = [index for index, _, _ in shown]
     assert indices == sorted(set(indices))
     assert indices[-1] == state.frame == 89
@@ -84,7 +84,7 @@ def test_looping_stays_inside_the_selected_range(window, open_file, numbered_cli
     state.set_speed(4.0)
     state.frame_changed.connect(frames.append)
     state.set_playing(True)
-    qtbot.waitUntil(lambda: frames.count(10) >= 3, timeout=15_000)
+    qtbot.waitUntil(lambda: frames.count(10) >= 3)
     state.set_playing(False)
     assert set(frames) <= set(range(10, 18))
 
