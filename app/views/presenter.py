@@ -42,6 +42,7 @@ class Presenter(QObject):
         self._has_poses = False
         self._live_confidence = np.zeros(0)
         self._is_following = False
+        self._frame_before = 0
         self._newest_live = -1
         self._live_timer = QTimer(self, interval=LIVE_INTERVAL_MS)
         self._live_timer.timeout.connect(self._show_live)
@@ -235,6 +236,7 @@ class Presenter(QObject):
         self._live_confidence = np.full(self._context.view_state.num_frames, np.nan)
         self._newest_live = -1
         self._is_following = not self._context.view_state.is_playing
+        self._frame_before = self._context.view_state.frame
         self._live_timer.start()
 
     def _on_frame_detected(self, frame: int) -> None:
@@ -256,6 +258,8 @@ class Presenter(QObject):
 
     def _on_estimate_ended(self) -> None:
         self._live_timer.stop()
+        if self._is_following:
+            self._context.view_state.set_frame(self._frame_before)
         self._is_following = False
         self._show_people()
         self._show_lanes()

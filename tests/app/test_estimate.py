@@ -119,11 +119,13 @@ def test_going_elsewhere_stops_following_the_estimate(open_window, pipeline, qtb
 
 def test_cancel_leaves_all_as_it_was(open_window, pipeline, qtbot):
     window, document = open_window, open_window.context.document
+    window.context.view_state.set_frame(17)
     window.estimator.start()
     pipeline.let_go(5)
-    qtbot.waitUntil(lambda: len(window.estimator.live) == 5)
+    qtbot.waitUntil(lambda: window.context.view_state.frame == 4)
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert not window.estimator.is_running
+    assert window.context.view_state.frame == 17
     pipeline.let_go(1)
     assert pipeline.is_closed.wait(5)
     qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
