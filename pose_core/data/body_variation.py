@@ -94,10 +94,12 @@ def symmetric_bone_factors(batch: int, spread: float, generator: Generator) -> T
     return factor
 
 
-def swinging(batch: int, length: int, max_deg: float, share: float, generator: Generator) -> Tensor:
+def swinging(
+    batch: int, length: int, max_deg: float, share: Tensor, generator: Generator
+) -> Tensor:
     """Angles (B, T) in radians that swing slowly between 0 and a random largest one.
 
-    A `share` of the sequences has any; the others are 0 throughout.
+    Each sequence has any with its probability in `share` (B, 1); else it is 0 throughout.
     """
     largest = torch.rand(batch, 1, generator=generator) * math.radians(max_deg)
     largest = largest * (torch.rand(batch, 1, generator=generator) < share)
@@ -120,7 +122,7 @@ def rotate_part(
     return out
 
 
-def rotate_parts(positions: Tensor, max_deg: float, share: float, generator: Generator) -> Tensor:
+def rotate_parts(positions: Tensor, max_deg: float, share: Tensor, generator: Generator) -> Tensor:
     """Trunk, head and each limb turned about their roots by slowly swinging rotations."""
     parts = ((_UPPER, _PELVIS), (_HEAD, _THORAX), *((limb[1:], limb[0]) for limb in _LIMBS))
     for joints, pivot in parts:
@@ -131,7 +133,7 @@ def rotate_parts(positions: Tensor, max_deg: float, share: float, generator: Gen
     return positions
 
 
-def twist_arms(positions: Tensor, max_deg: float, share: float, generator: Generator) -> Tensor:
+def twist_arms(positions: Tensor, max_deg: float, share: Tensor, generator: Generator) -> Tensor:
     """Forearms turned about their upper arms, as shoulders rotate inwards and outwards."""
     out = positions.clone()
     for root, hinge, end in _LIMBS[2:]:
@@ -143,7 +145,7 @@ def twist_arms(positions: Tensor, max_deg: float, share: float, generator: Gener
     return out
 
 
-def bend_hinges(positions: Tensor, max_deg: float, share: float, generator: Generator) -> Tensor:
+def bend_hinges(positions: Tensor, max_deg: float, share: Tensor, generator: Generator) -> Tensor:
     """Elbows and knees bent further about their own hinge; straight limbs are left straight."""
     batch = positions.shape[0]
     out = positions.clone()

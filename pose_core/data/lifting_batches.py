@@ -32,9 +32,11 @@ class Augmentation:
         Standard deviation of the factor on body height.
     bone_spread : float
         Standard deviation of the factor on each bone.
+    natural_share : float
+        Share of sequences that are only mirrored, tilted and given another body.
     join_share, part_share, twist_share, bend_share : float
-        Share of sequences with other halves joined; of trunks, heads and limbs turned; of arms
-        twisted; of hinges bent further.
+        Of the others, share of sequences with other halves joined; of trunks, heads and limbs
+        turned; of arms twisted; of hinges bent further.
     part_deg, twist_deg, bend_deg, tilt_deg : float
         Largest angles; one sequence in eight tilts up to `lying_deg`.
     cut_share : float
@@ -46,8 +48,9 @@ class Augmentation:
     speed: tuple[float, float] = (0.6, 1.7)
     stature: float = 0.04
     bone_spread: float = 0.07
+    natural_share: float = 0.5
     join_share: float = 0.4
-    part_share: float = 0.4
+    part_share: float = 0.3
     twist_share: float = 0.4
     bend_share: float = 0.4
     part_deg: float = 35.0
@@ -145,11 +148,15 @@ def vary(world: Tensor, other: Tensor, options: Augmentation, generator: Generat
     def chance(share: float) -> Tensor:
         return torch.rand(batch, generator=generator) < share
 
+    changed = (torch.rand(batch, 1, generator=generator) >= options.natural_share).float()
     world = body.mirror(world, chance(0.5))
-    world = body.join_halves(world, other, chance(options.join_share))
-    world = body.rotate_parts(world, options.part_deg, options.part_share, generator)
-    world = body.twist_arms(world, options.twist_deg, options.twist_share, generator)
-    world = body.bend_hinges(world, options.bend_deg, options.bend_share, generator)
+    world = body.join_halves(world, other, chance(options.join_share) & (changed[:, 0] > 0))
+    parts, twists, bends = (
+        share * changed for share in (options.part_share, options.twist_share, options.bend_share)
+    )
+    world = body.rotate_parts(world, options.part_deg, parts, generator)
+    world = body.twist_arms(world, options.twist_deg, twists, generator)
+    world = body.bend_hinges(world, options.bend_deg, bends, generator)
     most = torch.where(chance(0.125), options.lying_deg, options.tilt_deg)
     world = body.tilt(world, most, generator)
     stature = 1 + options.stature * torch.randn(batch, generator=generator).clamp(-2.5, 2.5)

@@ -12,6 +12,8 @@ from pose_core.data.virtual_camera import CameraRange, keep_in_front, rays_of, s
 from pose_core.losses.joint_aware import bone_lengths, limb_angles
 from pose_core.models.ray_input import look_at_rotation, normalise_rays
 
+ALWAYS = torch.ones(8, 1)
+
 
 @pytest.fixture
 def generator():
@@ -27,9 +29,9 @@ def world(motion):
 def test_variations_keep_bone_lengths(world, generator, name):
     varied = {
         "turn": lambda: body.turn(world, torch.linspace(0, 6, 8)),
-        "rotate": lambda: body.rotate_parts(world, 30, 1.0, generator),
-        "twist": lambda: body.twist_arms(world, 45, 1.0, generator),
-        "bend": lambda: body.bend_hinges(world, 35, 1.0, generator),
+        "rotate": lambda: body.rotate_parts(world, 30, ALWAYS, generator),
+        "twist": lambda: body.twist_arms(world, 45, ALWAYS, generator),
+        "bend": lambda: body.bend_hinges(world, 35, ALWAYS, generator),
         "tilt": lambda: body.tilt(world, torch.full((8,), 90.0), generator),
         "mirror": lambda: body.mirror(world, torch.ones(8, dtype=torch.bool)),
     }[name]()
@@ -43,7 +45,7 @@ def test_variations_keep_bone_lengths(world, generator, name):
 def test_hinges_bend_the_way_they_were_bent(world, generator):
     pairs = ((2, 3), (5, 6), (12, 13), (15, 16))
     before = limb_angles(world, pairs)
-    after = limb_angles(body.bend_hinges(world, 35, 1.0, generator), pairs)
+    after = limb_angles(body.bend_hinges(world, 35, ALWAYS, generator), pairs)
     assert (after >= before - 1e-3).all()
     assert (after > before + 0.05).any()
 
