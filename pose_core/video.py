@@ -125,7 +125,8 @@ class VideoReader:
         width, height = upright.stored_width, upright.stored_height
         scale = min(1.0, (max_size or max(width, height)) / max(width, height))
         self._stored_size = max(round(width * scale), 1), max(round(height * scale), 1)
-        self._interpolation = "FAST_BILINEAR" if scale < 1.0 else "BICUBIC"
+        # Not FAST_BILINEAR: it moves the picture by a pixel.
+        self._interpolation = "AREA" if scale < 1.0 else "BICUBIC"
         self._reformatter = VideoReformatter()
         self._open()
 

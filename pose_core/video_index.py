@@ -253,6 +253,7 @@ def build_index(path: Path) -> FrameIndex:
     if packets.is_cut or is_short:
         warning = f"{path.name} is incomplete: it breaks off after {len(times_s)} frames."
     key_pts = np.unique(np.array(packets.key_pts, dtype=np.int64))
+    times_s.flags.writeable = False  # shared by all who open the file
     return FrameIndex(times_s, pts, key_pts, upright, warning)
 
 

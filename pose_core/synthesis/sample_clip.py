@@ -77,7 +77,8 @@ def save_sample(out_dir: Path, num_frames: int = NUM_FRAMES) -> Iterator[tuple[i
         )
     with (
         atomic_write(out_dir / CLIP_NAME, ExportError) as file,
-        av.open(file, "w", format="mp4", options={"movflags": "faststart"}) as container,
+        # By name: a full disk is then an OSError, and the index can be moved to the front.
+        av.open(f"file:{file.name}", "w", "mp4", options={"movflags": "faststart"}) as container,
     ):
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = camera.width, camera.height, "yuv420p"

@@ -185,7 +185,7 @@ class FrozenSolid:
         return distance
 
 
-def _soft_minimum(distances: np.ndarray, blend: np.float32) -> np.ndarray:
+def _soft_minimum(distances: np.ndarray, blend: np.ndarray) -> np.ndarray:
     """Minimum (N,) over the parts (P, N) that rounds off the creases between them."""
     nearest = distances.min(axis=0)
     if len(distances) == 1:
