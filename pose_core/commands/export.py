@@ -26,8 +26,10 @@ def add_export_options(parser: argparse.ArgumentParser, formats: str) -> None:
     )
     parser.add_argument(
         "--level",
-        action="store_true",
-        help="turn the BVH so that the standing person is upright (for a tilted camera)",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="turn the BVH so that the standing person is upright, for a camera that looks up "
+        "or down (the default); --no-level keeps the camera's axes",
     )
 
 
