@@ -93,17 +93,20 @@ class Player(QObject):
         frame = self._decoder.newest_between(shown, target)
         if frame is None:
             return
+        self._show(frame)
+
+    def _show(self, frame: int) -> None:
+        num_skipped = max(frame - self._state.frame - 1, 0)
+        self._set_skipped(self.num_skipped + num_skipped)
         self._own_frame = frame
-        if frame > shown + 1:
-            self._set_skipped(self.num_skipped + frame - shown - 1)
         self._state.set_frame(frame)
 
     def _finish(self, first: int, end: int) -> None:
+        self._show(end - 1)
         if self._state.is_looping:
             self._state.set_frame(first)
             self._restart_clock()
         else:
-            self._state.set_frame(end - 1)
             self._state.set_playing(False)
 
     def _set_skipped(self, num_skipped: int) -> None:

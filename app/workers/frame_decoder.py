@@ -12,7 +12,7 @@ from pose_core.clip import Clip
 from pose_core.errors import PoseStageError
 from pose_core.video import VideoReader
 
-CACHE_BYTES = 384 * 2**20
+CACHE_BYTES = 256 * 2**20
 NEIGHBOURS = 12  # frames decoded on either side of the one shown, for stepping
 MAX_AHEAD = 60  # frames decoded ahead while playing
 PREVIEW_DELAY_MS = 60  # a jump that takes longer shows a preview first
