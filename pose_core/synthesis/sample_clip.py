@@ -1,6 +1,6 @@
 """Makes the bundled clip and its exact truth: ``python -m pose_core.synthesis.sample_clip``.
 
-The same command makes the same pictures. It takes about 20 minutes on one core.
+The same command makes the same pictures. It takes about 12 minutes on one core.
 """
 
 import argparse
