@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from pose_core.errors import ExportError
-from pose_core.geometry import rotation_between
 from pose_core.interchange.bvh import BvhMotion, load_bvh, save_bvh
 from pose_core.interchange.person import PersonPoses
 from pose_core.interchange.retarget import (
@@ -16,6 +15,7 @@ from pose_core.interchange.retarget import (
     bvh_round_trip_error_mm,
     to_y_up_cm,
 )
+from pose_core.levelling import levelling_rotation, tilt_deg
 from pose_core.skeleton import H36M_17
 
 # A video counts as of constant rate while each frame is nearer to its place on an even grid than
@@ -23,9 +23,6 @@ from pose_core.skeleton import H36M_17
 MAX_GRID_OFFSET = 0.25
 MAX_FRAMES = 5_000_000
 
-# Standing: legs and trunk in one line, within this angle.
-STANDING_DEG = 15.0
-MIN_STANDING_FRAMES = 5
 NOTICEABLE_LEAN_DEG = 3.0
 
 
@@ -93,10 +90,11 @@ def person_bvh(person: PersonPoses, *, level: bool = False) -> PersonBvh:
         If a joint has no position in any frame.
     """
     poses, root, notes = _even_frames(person)
-    xyz_cm = to_y_up_cm(poses + root[:, None])
-    tilt = standing_rotation(xyz_cm)
+    camera_xyz = poses + root[:, None]
+    tilt = levelling_rotation(camera_xyz)
     if level and tilt is not None:
-        xyz_cm = xyz_cm @ tilt.T
+        camera_xyz = camera_xyz @ tilt.T
+    xyz_cm = to_y_up_cm(camera_xyz)
     notes.append(_level_note(level, tilt))
     ground_cm = _ground_cm(xyz_cm)
     xyz_cm = xyz_cm - np.array([0.0, ground_cm, 0.0])
@@ -145,28 +143,10 @@ def _interpolated(place: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> 
     return result
 
 
-def standing_rotation(xyz_cm: np.ndarray) -> np.ndarray | None:
-    """Rotation (3, 3) that brings the standing person's mean upward direction onto +y.
-
-    A standing person is balanced: from the middle of the ankles to the thorax is upward on
-    average. Only frames with legs and trunk in one line count; None when there are too few.
-    """
-    joint = {name: xyz_cm[:, i] for i, name in enumerate(H36M_17.joint_names)}
-    ankles = (joint["left_ankle"] + joint["right_ankle"]) / 2
-    up = joint["thorax"] - ankles
-    legs, trunk = joint["pelvis"] - ankles, joint["thorax"] - joint["pelvis"]
-    scale = np.linalg.norm(legs, axis=-1) * np.linalg.norm(trunk, axis=-1)
-    is_standing = (legs * trunk).sum(-1) > np.cos(np.deg2rad(STANDING_DEG)) * scale
-    if is_standing.sum() < MIN_STANDING_FRAMES:
-        return None
-    mean_up = np.mean(up[is_standing] / np.linalg.norm(up[is_standing], axis=-1)[:, None], axis=0)
-    return rotation_between(mean_up, np.array([0.0, 1.0, 0.0]))
-
-
 def _level_note(level: bool, tilt: np.ndarray | None) -> str:
     if tilt is None:
         return "not levelled: nobody stands upright in it" if level else ""
-    degrees = np.rad2deg(np.arccos(np.clip(tilt[1, 1], -1.0, 1.0)))
+    degrees = tilt_deg(tilt)
     if level:
         return f"levelled by {degrees:.1f} degrees"
     if degrees < NOTICEABLE_LEAN_DEG:
