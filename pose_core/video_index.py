@@ -103,7 +103,9 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     """
     try:
         # "file:" and the whitelist: a name with a colon or a playlist must not reach the network.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(
+            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        )
     except FFmpegError as error:
         raise VideoError(
             f"{path} is not a video that can be read, or it is damaged or incomplete.",

@@ -459,3 +459,19 @@ def test_file_that_was_replaced_or_moved(clip: Clip, tmp_path: Path) -> None:
 def test_name_with_a_colon_is_a_file_and_no_address(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "concat:take 1.mp4", STEADY[:5])
     assert open_clip(path).num_frames == 5
+
+
+def test_title_in_another_encoding_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as out:
+        out.metadata["title"] = "TITLE"
+        stream = out.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(numbered_picture(5, 160, 96), format="rgb24")
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    data = path.read_bytes()
+    assert b"TITLE" in data
+    path.write_bytes(data.replace(b"TITLE", "Prüfé".encode("latin-1")))
+    with VideoReader(open_clip(path)) as video:
+        assert read_number(video.read(0)) == 5
