@@ -15,6 +15,7 @@ from pose_core.palette import SIDE_COLOURS
 CLEARANCE_PX = 30.0  # labels keep this distance from one another
 SHORTEST_AXIS_PX = 90.0  # an axis seen nearly end-on gets no labels
 HEIGHTS_M = np.arange(0, 2.01, 0.5)
+NOTICEABLE_TILT_DEG = 1.0
 RULER_GAP_M = 0.4  # between the people and the ruler of heights
 
 
@@ -139,8 +140,14 @@ class LabelPainter:
         if self._inside(pixel):
             self._word(pixel - (0, 8), "video camera", 0.6)
 
-    def legend(self) -> None:
-        """Say in the lower left corner which side is which, and how wide the grid is."""
+    def legend(self, tilt_deg: float) -> None:
+        """Say in the lower left corner which side is which, and what the grid is.
+
+        Parameters
+        ----------
+        tilt_deg : float
+            By how much the scene was turned to make people upright, degrees.
+        """
         metrics = self.painter.fontMetrics()
         x, y, size = 14.0, self.height - 10 - metrics.height() / 2, 5.0
         for side in ("left", "right"):
@@ -154,7 +161,11 @@ class LabelPainter:
             self.painter.drawText(QPointF(x + 10, y + metrics.ascent() / 2 - 1), side)
             x += 10 + metrics.horizontalAdvance(side) + 22
         self.painter.setPen(self._faint(0.6))
-        self.painter.drawText(QPointF(x, y + metrics.ascent() / 2 - 1), "grid 1 m")
+        grid = "grid 1 m"
+        if tilt_deg >= NOTICEABLE_TILT_DEG:
+            grid += f", ground estimated: levelled by {tilt_deg:.0f}\N{DEGREE SIGN}"
+        grid = metrics.elidedText(grid, Qt.TextElideMode.ElideRight, int(self.width - x - 10))
+        self.painter.drawText(QPointF(x, y + metrics.ascent() / 2 - 1), grid)
 
     def _inside(self, pixels: np.ndarray) -> np.ndarray:
         """(...) bool: pixels (..., 2) that are in the view, with room for a number beside them."""

@@ -15,12 +15,21 @@ NEAREST_M, FARTHEST_M = 0.3, 120.0
 _HALF_OPENING = math.tan(math.radians(19))
 
 
-def to_scene(camera_xyz: np.ndarray) -> np.ndarray:
+LEVEL = np.eye(3)  # rotation of a video camera that looks neither up nor down
+
+
+def to_scene(camera_xyz: np.ndarray, level: np.ndarray = LEVEL) -> np.ndarray:
     """Camera coordinates (..., 3), y down and z forward, to scene coordinates, z up.
 
     The only place where the 3D view turns axes.
+
+    Parameters
+    ----------
+    camera_xyz : (..., 3) ndarray
+    level : (3, 3) ndarray
+        From the camera's axes to those of a level camera.
     """
-    x, y, z = np.moveaxis(np.asarray(camera_xyz), -1, 0)
+    x, y, z = np.moveaxis(np.asarray(camera_xyz) @ level.T, -1, 0)
     return np.stack([x, z, -y], axis=-1)
 
 
@@ -66,6 +75,8 @@ class Orbit:
     distance_m : float
         From the eye to the target.
     window : Window
+    roll_deg : float
+        Positive turns the eye to the left about its line of sight, so that the scene leans right.
     """
 
     target: np.ndarray = field(default_factory=lambda: np.zeros(3))
@@ -73,6 +84,22 @@ class Orbit:
     elevation_deg: float = 0.0
     distance_m: float = 5.0
     window: Window = field(default_factory=Window)
+    roll_deg: float = 0.0
+
+    @classmethod
+    def of_video_camera(cls, level: np.ndarray, distance_m: float, window: Window) -> "Orbit":
+        """Look from the origin as the video camera does, whose axes `level` makes level."""
+        right, down, forward = to_scene(np.eye(3), level)
+        azimuth, elevation = math.atan2(-forward[0], forward[1]), math.asin(-forward[2])
+        roll = math.atan2(right[2], -down[2])
+        return cls(
+            distance_m * forward,
+            math.degrees(azimuth),
+            math.degrees(elevation),
+            distance_m,
+            window,
+            math.degrees(roll),
+        )
 
     @property
     def axes(self) -> np.ndarray:
@@ -80,10 +107,12 @@ class Orbit:
         azimuth, elevation = math.radians(self.azimuth_deg), math.radians(self.elevation_deg)
         sin_a, cos_a = math.sin(azimuth), math.cos(azimuth)
         sin_e, cos_e = math.sin(elevation), math.cos(elevation)
-        right = (cos_a, sin_a, 0.0)
-        up = (-sin_a * sin_e, cos_a * sin_e, cos_e)
-        backward = (sin_a * cos_e, -cos_a * cos_e, sin_e)
-        return np.array([right, up, backward])
+        right = np.array([cos_a, sin_a, 0.0])
+        up = np.array([-sin_a * sin_e, cos_a * sin_e, cos_e])
+        backward = np.array([sin_a * cos_e, -cos_a * cos_e, sin_e])
+        roll = math.radians(self.roll_deg)
+        sin_r, cos_r = math.sin(roll), math.cos(roll)
+        return np.array([cos_r * right + sin_r * up, cos_r * up - sin_r * right, backward])
 
     @property
     def eye(self) -> np.ndarray:
@@ -109,10 +138,10 @@ class Orbit:
         return projection @ view
 
     def turned(self, dx: float, dy: float) -> "Orbit":
-        """Orbit by a drag of so many pixels: the scene follows the mouse."""
+        """Orbit, upright, by a drag of so many pixels: the scene follows the mouse."""
         azimuth = (self.azimuth_deg - dx * DEGREES_PER_PIXEL + 180) % 360 - 180
         elevation = min(max(self.elevation_deg + dy * DEGREES_PER_PIXEL, -90.0), 90.0)
-        return replace(self, azimuth_deg=azimuth, elevation_deg=elevation)
+        return replace(self, azimuth_deg=azimuth, elevation_deg=elevation, roll_deg=0.0)
 
     def panned(self, dx: float, dy: float, width: float, height: float) -> "Orbit":
         """Move sideways by a drag of so many pixels: the target stays under the mouse."""

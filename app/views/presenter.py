@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, QTimer
 from app.document import Change
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator
+from app.views.scene3d import level_of
 from app.views.skeleton3d import PersonPoses3D, Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import PersonOverlay, VideoView
@@ -207,7 +208,7 @@ class Presenter(QObject):
                 is_selected = track.track_id == state.track_id
                 people.append(PersonPoses3D(track.track_id, xyz, is_selected))
         self._has_poses = bool(people)
-        self._skeleton.set_poses(people)
+        self._skeleton.set_poses(people, level_of(people))
         self._skeleton.set_frame(state.frame)
 
     def _show_lanes(self) -> None:

@@ -1,12 +1,13 @@
 """What the 3D view shows, as arrays: people at a frame, the ground they stand on, their extent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.views.body_mesh import Mesh, body_mesh
-from app.views.orbit import to_scene
+from app.views.orbit import LEVEL, to_scene
 from app.views.segments import TRAIL_FRAMES, Ground, Segments, trails
+from pose_core.levelling import levelling_rotation, tilt_deg
 from pose_core.skeleton import H36M_17
 
 PELVIS = H36M_17.index("pelvis")
@@ -20,6 +21,8 @@ SAMPLES = 2000  # frames that are enough to know the extent of a long clip
 GRID_MARGIN_M = 1.5
 SMALLEST_GRID_M = 6.0
 LARGEST_GRID_M = 30.0
+# A lean beyond this is rather an error of the poses, or somebody who hangs or lies, than a tilt.
+LARGEST_TILT_DEG = 45.0
 OTHERS_THICKNESS, OTHERS_FADE = 0.62, 0.45
 
 
@@ -34,11 +37,23 @@ class PersonPoses3D:
         Joints of the Human3.6M skeleton in camera coordinates (x right, y down, z forward),
         metres; NaN where missing.
     is_selected : bool
+    level : (3, 3) ndarray
+        From the camera's axes to those of a level camera, the same for everybody in a scene.
     """
 
     track_id: int
     camera_xyz: np.ndarray
     is_selected: bool
+    level: np.ndarray = field(default_factory=lambda: LEVEL)
+
+    def scene_xyz(self, frames: int | slice) -> np.ndarray:
+        """(..., 17, 3) scene coordinates at some frames."""
+        return to_scene(self.camera_xyz[frames], self.level)
+
+    @property
+    def sample(self) -> slice:
+        """Frames that are enough to know where the person is."""
+        return slice(None, None, max(len(self.camera_xyz) // SAMPLES, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +75,7 @@ class Extent:
     @classmethod
     def of(cls, people: list[PersonPoses3D]) -> "Extent | None":
         """Extent of all people, None if there is no pose at all."""
-        sampled = [
-            to_scene(person.camera_xyz[:: max(len(person.camera_xyz) // SAMPLES, 1)])
-            for person in people
-        ]
+        sampled = [person.scene_xyz(person.sample) for person in people]
         points = np.concatenate([np.zeros((0, 17, 3)), *sampled])
         known = points[np.isfinite(points).all(axis=2)]
         if not len(known):
@@ -100,11 +112,23 @@ class Extent:
         return self.ground(GRID_MARGIN_M, SMALLEST_GRID_M)
 
 
+def level_of(people: list[PersonPoses3D]) -> np.ndarray:
+    """(3, 3) rotation that makes the first person upright who stands long enough to tell.
+
+    The camera's axes are kept where nobody does, or would have to be turned very far.
+    """
+    for person in people:
+        rotation = levelling_rotation(person.camera_xyz[person.sample])
+        if rotation is not None and tilt_deg(rotation) <= LARGEST_TILT_DEG:
+            return rotation
+    return LEVEL
+
+
 def pose_at(person: PersonPoses3D, frame: int) -> np.ndarray:
     """(17, 3) scene coordinates of a person at a frame; NaN beyond the poses there are."""
     if not 0 <= frame < len(person.camera_xyz):
         return np.full((17, 3), np.nan)
-    return to_scene(person.camera_xyz[frame])
+    return person.scene_xyz(frame)
 
 
 def position_at(person: PersonPoses3D, frame: int) -> np.ndarray | None:
@@ -135,7 +159,7 @@ def trails_at(people: list[PersonPoses3D], frame: int) -> Segments:
     """Paths that the selected people took to their place at a frame."""
     return Segments.joined(
         [
-            trails(to_scene(person.camera_xyz[max(frame - TRAIL_FRAMES, 0) : frame + 1]))
+            trails(person.scene_xyz(slice(max(frame - TRAIL_FRAMES, 0), frame + 1)))
             for person in people
             if person.is_selected
         ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.views.body_mesh import BONES, JOINT_RGB
-from app.views.orbit import to_scene
+from app.views.orbit import LEVEL, to_scene
 from pose_core.camera import Camera
 from pose_core.skeleton import H36M_17
 
@@ -121,16 +121,23 @@ def trails(scene_xyz: np.ndarray) -> Segments:
     return Segments(ends[known], colours[known], np.full(int(known.sum()), 2.2))
 
 
-def picture_border(camera: Camera, rgb: tuple[float, float, float]) -> Segments:
+def picture_border(
+    camera: Camera, rgb: tuple[float, float, float], level: np.ndarray = LEVEL
+) -> Segments:
     """The border of the picture, as it stands before the video camera at the origin."""
-    corners = _picture_corners(camera)
+    corners = _picture_corners(camera, level)
     ends = np.stack([corners, np.roll(corners, -1, axis=0)], axis=1)
     return Segments.plain(ends, (*rgb, 0.6), 1.5)
 
 
-def video_camera(camera: Camera, ground_z: float, rgb: tuple[float, float, float]) -> Segments:
-    """The video camera at the origin: its pyramid of sight, which way is up, and a stand."""
-    corners = _picture_corners(camera)
+def video_camera(
+    camera: Camera, ground_z: float, rgb: tuple[float, float, float], level: np.ndarray = LEVEL
+) -> Segments:
+    """The video camera at the origin: its pyramid of sight, which way is up, and a stand.
+
+    `level` is the rotation from its axes to those of a level camera.
+    """
+    corners = _picture_corners(camera, level)
     left, right = corners[0], corners[1]
     peak = (left + right) / 2 + 0.25 * (left - corners[3])
     eye, foot = np.zeros(3), np.array([0.0, 0.0, ground_z])
@@ -139,16 +146,16 @@ def video_camera(camera: Camera, ground_z: float, rgb: tuple[float, float, float
     stand = [(eye, foot), *((foot - d, foot + d) for d in ([0.15, 0, 0], [0, 0.15, 0]))]
     return Segments.joined(
         [
-            picture_border(camera, rgb),
+            picture_border(camera, rgb, level),
             Segments.plain(np.array(pyramid), (*rgb, 0.6), 1.5),
             Segments.plain(np.array(stand), (*rgb, 0.35), 1.2),
         ]
     )
 
 
-def _picture_corners(camera: Camera) -> np.ndarray:
+def _picture_corners(camera: Camera, level: np.ndarray) -> np.ndarray:
     """(4, 3) scene points, from the upper left clockwise."""
     width, height = camera.width, camera.height
     pixels = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
     rays = np.concatenate([camera.rays(pixels), np.ones((4, 1))], axis=1)
-    return to_scene(CAMERA_DEPTH_M * rays)
+    return to_scene(CAMERA_DEPTH_M * rays, level)

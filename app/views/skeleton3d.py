@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.views.body_mesh import body_mesh
 from app.views.labels3d import LabelPainter
-from app.views.orbit import Orbit, Window, to_scene
+from app.views.orbit import LEVEL, Orbit, Window, to_scene
 from app.views.paint import draw_empty_state, draw_pill
 from app.views.scene3d import (
     Extent,
@@ -31,6 +31,7 @@ from app.views.scene3d import (
 from app.views.segments import Segments, picture_border, shadows, video_camera
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
+from pose_core.levelling import tilt_deg
 
 WHEEL_FACTOR = 1.15
 # Azimuth and elevation, degrees.
@@ -74,6 +75,7 @@ class Skeleton3DView(QWidget):
         self._people: list[PersonPoses3D] = []
         self._extent: Extent | None = None
         self._camera: Camera | None = None
+        self._level = LEVEL
         self._ghost: list[np.ndarray] = []
         self._has_trails = True
         self._is_following = False
@@ -109,13 +111,24 @@ class Skeleton3DView(QWidget):
         self._followed_at = None
         self._redraw("floor", "people")
 
-    def set_poses(self, people: list[PersonPoses3D]) -> None:
-        """Show these people; the first that come after `set_clip_length` are brought into view."""
+    def set_poses(self, people: list[PersonPoses3D], level: np.ndarray = LEVEL) -> None:
+        """Show these people; the first that come after `set_clip_length` are brought into view.
+
+        Parameters
+        ----------
+        people : list of PersonPoses3D
+        level : (3, 3) ndarray
+            Rotation from the camera's axes to those of a level camera: the whole scene is turned
+            by it, video camera included.
+        """
         is_first = self._extent is None
-        self._people = list(people)
+        self._level = level
+        self._people = [replace(person, level=level) for person in people]
         self._extent = Extent.of(self._people)
         if is_first and self._extent is not None:
             self.reset_view()
+        elif self._is_at_camera:
+            self.set_view_preset("camera")  # which may be tilted in another way now
         self._follow()
         self._redraw("floor", "people")
 
@@ -143,7 +156,7 @@ class Skeleton3DView(QWidget):
         poses : list of (17, 3) ndarray, or None
             Camera coordinates, metres.
         """
-        self._ghost = [to_scene(pose) for pose in poses or []]
+        self._ghost = list(poses or [])
         self._redraw("people")
 
     def set_trails(self, are_visible: bool) -> None:
@@ -192,8 +205,8 @@ class Skeleton3DView(QWidget):
             # The eye is at the origin; the target is as far ahead as the people are.
             distance = max(float(self._focus()[0][1]), 1.0)
             window = Window.of_camera(self._camera) if self._camera else Window()
-            target = np.array([0.0, distance, 0.0])
-            self._look(Orbit(target, distance_m=distance, window=window), is_at_camera=True)
+            orbit = Orbit.of_video_camera(self._level, distance, window)
+            self._look(orbit, is_at_camera=True)
 
     def _look(self, orbit: Orbit, is_at_camera: bool = False) -> None:
         self._orbit = orbit
@@ -251,7 +264,8 @@ class Skeleton3DView(QWidget):
             )
             self._canvas.set_layer("lines", self._lines())
             ghost = np.stack(self._ghost) if self._ghost else np.zeros((0, 17, 3))
-            self._canvas.set_layer("ghost", body_mesh(ghost, GHOST_THICKNESS))
+            ghost_mesh = body_mesh(to_scene(ghost, self._level), GHOST_THICKNESS)
+            self._canvas.set_layer("ghost", ghost_mesh)
         self._stale = set()
 
     def _floor(self) -> Segments:
@@ -259,9 +273,10 @@ class Skeleton3DView(QWidget):
             return Segments.joined([])
         parts = [self._extent.grid().lines(self._theme.ink, 0.34)]
         if self._camera is not None and self._is_at_camera:
-            parts.append(picture_border(self._camera, self._theme.ink))
+            parts.append(picture_border(self._camera, self._theme.ink, self._level))
         elif self._camera is not None:
-            parts.append(video_camera(self._camera, self._extent.ground_z, self._theme.ink))
+            ground_z, ink = self._extent.ground_z, self._theme.ink
+            parts.append(video_camera(self._camera, ground_z, ink, self._level))
         return Segments.joined(parts)
 
     def _lines(self) -> Segments:
@@ -296,7 +311,7 @@ class Skeleton3DView(QWidget):
             labels.video_camera()
         if len(self._people) > 1:
             labels.numbers(self._people, self._frame)
-        labels.legend()
+        labels.legend(tilt_deg(self._level))
         if self._is_frame_empty():
             is_top = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
             draw_pill(painter, "nobody in this frame", QPointF(self.width() / 2, 10), is_top)

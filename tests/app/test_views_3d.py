@@ -4,17 +4,19 @@ import gc
 import subprocess
 import sys
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow
+from scipy.spatial.transform import Rotation
 
 from app.views.body_mesh import body_mesh
 from app.views.orbit import Orbit, Window, project, to_scene
-from app.views.scene3d import Extent
-from app.views.segments import TRAIL_FRAMES, trails
+from app.views.scene3d import ANKLES, Extent, level_of
+from app.views.segments import TRAIL_FRAMES, picture_border, trails, video_camera
 from app.views.skeleton3d import PersonPoses3D, Skeleton3DView
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
@@ -22,6 +24,8 @@ from pose_core.skeleton import H36M_17
 
 LEFT_BUTTON, MIDDLE_BUTTON = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 NUM_FRAMES = 60
+# From level axes to those of a camera that looks down, and is turned about its line of sight.
+TILTED = Rotation.from_euler("xz", [20, 6], degrees=True).as_matrix()
 
 
 def walkers(xyz: np.ndarray, num_people: int = 1) -> list[PersonPoses3D]:
@@ -98,12 +102,14 @@ def test_scene_axes_are_right_ahead_and_up():
     assert np.array_equal(scene, [[1, 0, 0], [0, 0, -1], [0, 1, 0]])
 
 
+@pytest.mark.parametrize("level", [np.eye(3), TILTED.T], ids=["level", "tilted"])
 @pytest.mark.parametrize("centre", [None, (250.0, 301.5)])
-def test_camera_preset_sees_exactly_what_the_camera_sees(view, walker_xyz, centre):
+def test_camera_preset_sees_exactly_what_the_camera_sees(view, walker_xyz, centre, level):
     """In a view as wide as the picture, scaled; in another, with room on two sides."""
     camera = Camera(640, 480, 512.5, centre)
     view.set_camera(camera)
     view.set_view_preset("camera")
+    view.set_poses(walkers(walker_xyz), level)  # the eye follows the camera
     expected = camera.project(walker_xyz[30])
     for size, scale, shift in (
         ((640, 480), 1.0, (0, 0)),
@@ -112,8 +118,54 @@ def test_camera_preset_sees_exactly_what_the_camera_sees(view, walker_xyz, centr
         ((900, 480), 1.0, (130, 0)),
     ):
         matrix = view.orbit.matrix(size[0] / size[1])
-        seen = project(to_scene(walker_xyz[30]), matrix, *size)
+        seen = project(to_scene(walker_xyz[30], level), matrix, *size)
         assert seen == pytest.approx(expected * scale + shift, abs=1e-6)
+
+
+def test_people_before_a_tilted_camera_walk_on_the_ground(walker_xyz):
+    upright = np.tile(walker_xyz, (3, 1, 1))
+    tilted = walkers(upright @ TILTED.T)
+    level = level_of(tilted)
+    levelled = [replace(person, level=level) for person in tilted]
+    for people, is_hill in ((tilted, True), (levelled, False)):
+        lower_foot = people[0].scene_xyz(slice(None))[:, ANKLES, 2].min(axis=1)
+        assert (np.ptp(lower_foot) > 0.3) == is_hill
+    ground_z = Extent.of(walkers(upright)).ground_z
+    assert Extent.of(levelled).ground_z == pytest.approx(ground_z, abs=0.1)
+
+
+def test_scene_keeps_the_axes_of_the_camera_where_nobody_shows_what_is_up(walker_xyz):
+    lying = Rotation.from_euler("x", 70, degrees=True).as_matrix()
+    unknown = np.full((NUM_FRAMES, 17, 3), np.nan)
+    for xyz in (walker_xyz @ lying.T, unknown, walker_xyz[:2]):
+        assert np.array_equal(level_of(walkers(xyz)), np.eye(3))
+    assert np.array_equal(level_of([]), np.eye(3))
+    # Somebody else who stands is asked instead.
+    standing = PersonPoses3D(2, walker_xyz @ TILTED.T, False)
+    others = [PersonPoses3D(1, walker_xyz @ lying.T, True), standing]
+    assert np.array_equal(level_of(others), level_of([standing]))
+    assert not np.array_equal(level_of([standing]), np.eye(3))
+
+
+def test_drawn_video_camera_tilts_with_the_scene_and_its_stand_does_not():
+    camera = Camera.assumed(640, 480)
+    grey = (0.5, 0.5, 0.5)
+    border = picture_border(camera, grey, TILTED.T).ends[:, 0]
+    ahead = to_scene(np.array([0.0, 0.0, 1.0]), TILTED.T)
+    assert ahead[2] == pytest.approx(-np.sin(np.deg2rad(20)), abs=0.01)  # looks down
+    middle = border.mean(axis=0)
+    assert middle / np.linalg.norm(middle) == pytest.approx(ahead)
+    drawn = video_camera(camera, -1.5, grey, TILTED.T).ends
+    stand = drawn[(drawn[:, 0] == 0).all(axis=1) & (drawn[:, 1, 2] == -1.5)]
+    assert stand[0, 1] == pytest.approx([0, 0, -1.5])
+
+
+def test_a_drag_out_of_the_view_of_a_tilted_camera_is_upright_again(view, walker_xyz):
+    view.set_poses(walkers(walker_xyz), TILTED.T)
+    view.set_view_preset("camera")
+    assert abs(view.orbit.axes[0, 2]) > 0.05
+    drag(view, QPointF(200, 200), QPointF(210, 200))
+    assert view.orbit.axes[0, 2] == 0
 
 
 @pytest.mark.parametrize(
@@ -276,6 +328,26 @@ def test_skeleton_is_painted_where_its_joints_are(gl_view, walker_xyz):
             joint = to_scene(walker_xyz[30, H36M_17.index(name)])
             x, y = (on_screen(gl_view, joint) * ratio).astype(int)
             assert is_there(image)[y - 2 : y + 3, x - 2 : x + 3].any(), (preset, name)
+
+
+def test_levelled_people_ghosts_and_legend_are_painted(gl_view, walker_xyz):
+    gl_view.set_trails(False)
+    gl_view.set_view_preset("front")
+    legend = (slice(-26, None), slice(100, None))
+    plain = pixels(gl_view)
+    tilted = walker_xyz @ TILTED.T
+    gl_view.set_poses(walkers(tilted), TILTED.T)
+    levelled = pixels(gl_view)
+    joint = to_scene(tilted[30, H36M_17.index("left_wrist")], TILTED.T)
+    x, y = (on_screen(gl_view, joint) * gl_view.devicePixelRatioF()).astype(int)
+    assert oranges(levelled)[y - 2 : y + 3, x - 2 : x + 3].any()
+    assert not np.array_equal(levelled[legend], plain[legend])  # says that it was levelled
+    # A ghost of the same pose lies within the body.
+    gl_view.set_ghost([tilted[30]])
+    same = pixels(gl_view)
+    gl_view.set_ghost([walker_xyz[30]])
+    other = pixels(gl_view)
+    assert (same != levelled).any(-1).sum() < (other != levelled).any(-1).sum() / 3
 
 
 def test_trails_ghosts_and_theme_change_the_picture(gl_view, walker_xyz):
