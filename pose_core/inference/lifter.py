@@ -1,4 +1,4 @@
-"""2D keypoints of one person to root-relative 3D."""
+"""2D keypoints of one person to root-relative 3D, in two stages: the network, the fitted body."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,7 @@ from pose_core.inference.resampling import (
     resample_poses,
     uniform_times,
 )
+from pose_core.inference.root import root_from_rays
 from pose_core.models.registry import ModelEntry, build_network
 from pose_core.skeleton import H36M_17
 
@@ -19,6 +20,7 @@ from pose_core.skeleton import H36M_17
 _MAX_GAP_S = 1.0
 _FILLED_SCORE = 0.05
 _FRAMES_AT_ONCE = 4096
+_ROLLS_DEG = (-20.0, 0.0, 20.0)
 
 
 @dataclass(eq=False)
@@ -57,9 +59,10 @@ class TemporalLifter:
         Returns
         -------
         (S, T, 17, 3) float32 ndarray
-            Camera axes, metres; NaN in frames without the person.
+            Camera axes, metres; NaN in frames without the person. Stages: what the network
+            answers, then the skeleton with constant bones fitted to it and to the keypoints.
         """
-        out = np.full((1, *xy.shape[:2], 3), np.nan, dtype=np.float32)
+        out = np.full((2, *xy.shape[:2], 3), np.nan, dtype=np.float32)
         present = np.asarray(np.isfinite(xy).all(axis=-1).any(axis=-1))
         for frames in stretches(present, times_s):
             rays = fill_missing_joints(camera.rays(xy[frames].astype(np.float64)))
@@ -70,11 +73,15 @@ class TemporalLifter:
     def _lift_stretch(
         self, rays: np.ndarray, scores: np.ndarray, times_s: np.ndarray
     ) -> np.ndarray:
+        from pose_core.inference.fitting import fit_skeleton
+
         fps = (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 else 25.0
         grid_s = uniform_times(times_s, lifter_rate(fps, self.entry.rate_hz))
         grid_rays, grid_scores = resample_keypoints(rays, scores, times_s, grid_s)
-        stages = lift_uniform(self.network, grid_rays, grid_scores, self.device)
-        return np.stack([resample_poses(stage, grid_s, times_s) for stage in stages])
+        answer = lift_uniform(self.network, grid_rays, grid_scores, self.device)[-1]
+        poses = resample_poses(answer, grid_s, times_s)
+        root = root_from_rays(poses, rays, scores, times_s)
+        return np.stack([poses, fit_skeleton(poses, root, rays, scores, fps)])
 
 
 def stretches(present: np.ndarray, times_s: np.ndarray) -> list[np.ndarray]:
@@ -105,8 +112,9 @@ def fill_missing_joints(rays: np.ndarray) -> np.ndarray:
 def lift_uniform(network, rays: np.ndarray, scores: np.ndarray, device: str) -> np.ndarray:  # noqa: ANN001
     """Evenly spaced rays (G, J, 2) and scores (G, J) to stages (S, G, J, 3) in camera axes.
 
-    The mean of the network's answers to the sequence and to its mirror image. Long sequences
-    are cut into overlapping pieces, which changes nothing in the result.
+    The mean of the network's answers to the sequence, rolled a little either way, and to the
+    mirror images. Long sequences are cut into overlapping pieces, which changes nothing in the
+    result.
     """
     import torch
 
@@ -118,7 +126,7 @@ def lift_uniform(network, rays: np.ndarray, scores: np.ndarray, device: str) -> 
         pieces = []
         for start in range(0, len(rays), _FRAMES_AT_ONCE):
             stop = min(start + _FRAMES_AT_ONCE, len(rays)) + before + after
-            pieces.append(_both_sides(network, frame.features[:, start:stop].to(device)).cpu())
+            pieces.append(_mean_answer(network, frame.features[:, start:stop].to(device)).cpu())
         turned = torch.cat(pieces, dim=1)
         rotation = frame.rotation[0, before : before + len(rays)]
         return (turned @ rotation).numpy().astype(np.float64)
@@ -132,12 +140,18 @@ def _padded(values: np.ndarray, before: int, after: int):  # noqa: ANN202
     return torch.from_numpy(np.pad(values, width, mode="edge").astype(np.float32))[None]
 
 
-def _both_sides(network, features):  # noqa: ANN001, ANN202
-    """Mean answer (S, T, J, 3) to features (1, T, J, F) and to their mirror image."""
+def _mean_answer(network, features):  # noqa: ANN001, ANN202
+    """Mean answer (S, T, J, 3) to features (1, T, J, F) rolled and mirrored, turned back."""
     import torch
 
     index = torch.as_tensor(H36M_17.mirror_index, device=features.device)
-    flip_2d = torch.tensor([-1.0, 1.0, 1.0], device=features.device)
-    mirrored = features[:, :, index] * flip_2d
-    answer, mirrored_answer = network(torch.cat([features, mirrored])).unbind(1)
-    return (answer + mirrored_answer[:, :, index] * flip_2d) / 2
+    flip = torch.tensor([-1.0, 1.0, 1.0], device=features.device)
+    answers = []
+    for roll in np.deg2rad(_ROLLS_DEG):
+        turn = torch.eye(3, device=features.device)
+        turn[:2, :2] = torch.tensor([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+        # x and y are turned; the third feature, the score, stays.
+        rolled = features @ turn
+        answer, mirrored = network(torch.cat([rolled, rolled[:, :, index] * flip])).unbind(1)
+        answers.append((answer + mirrored[:, :, index] * flip) / 2 @ turn.T)
+    return torch.stack(answers).mean(dim=0)

@@ -39,16 +39,22 @@ def estimate_root(
     if not present.any():
         return root.astype(np.float32)
     rays = camera.rays(xy[present].astype(np.float64))
-    weights = np.maximum(scores[present], 0.01) ** 2
-    fitted = perspective_root_fit(xyz[present].astype(np.float64), rays, weights)
+    root[present] = root_from_rays(xyz[present], rays, scores[present], times_s[present])
+    return root.astype(np.float32)
+
+
+def root_from_rays(
+    xyz: np.ndarray, rays: np.ndarray, scores: np.ndarray, times_s: np.ndarray
+) -> np.ndarray:
+    """Root positions (T, 3) from finite poses (T, J, 3) and rays (T, J, 2), as `estimate_root`."""
+    weights = np.maximum(scores, 0.01) ** 2
+    fitted = perspective_root_fit(xyz.astype(np.float64), rays, weights)
     depth = np.maximum(fitted[:, 2], 0.3)
-    times = times_s[present]
-    smooth = np.exp(gaussian_over_time(np.log(depth), times, _SMOOTH_S))
+    smooth = np.exp(gaussian_over_time(np.log(depth), times_s, _SMOOTH_S))
     # Sideways, the fitted direction is sharp: keep it, at the smoothed depth.
     direction = fitted[:, :2] / depth[:, None]
-    direction = gaussian_over_time(direction, times, _SMOOTH_S / 8)
-    root[present] = np.concatenate([direction * smooth[:, None], smooth[:, None]], axis=1)
-    return root.astype(np.float32)
+    direction = gaussian_over_time(direction, times_s, _SMOOTH_S / 8)
+    return np.concatenate([direction * smooth[:, None], smooth[:, None]], axis=1)
 
 
 def gaussian_over_time(values: np.ndarray, times_s: np.ndarray, sigma_s: float) -> np.ndarray:
