@@ -68,5 +68,5 @@ class NoPersonError(PoseStageError):
     exit_code = 8
 
 
-class Cancelled(Exception):  # noqa: N818 - a request, not a failure
+class Cancelled(Exception):
     """The user asked to stop; what was finished is kept."""
