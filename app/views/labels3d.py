@@ -16,6 +16,7 @@ CLEARANCE_PX = 30.0  # labels keep this distance from one another
 SHORTEST_AXIS_PX = 90.0  # an axis seen nearly end-on gets no labels
 HEIGHTS_M = np.arange(0, 2.01, 0.5)
 NOTICEABLE_TILT_DEG = 1.0
+LEGEND_PX = 28.0  # row at the bottom in which nothing else is written
 RULER_GAP_M = 0.4  # between the people and the ruler of heights
 
 
@@ -185,14 +186,14 @@ class LabelPainter:
         )
         return bool(
             half_width <= pixel[0] <= self.width - half_width
-            and half_height / 2 <= pixel[1] <= self.height - half_height / 2
+            and half_height / 2 <= pixel[1] <= self.height - LEGEND_PX - half_height / 2
         )
 
     def _word(self, pixel: np.ndarray, text: str, opacity: float) -> None:
         """Text about a pixel, moved into the view where it would stick out."""
         width, height = self._text_width(text) + 4, self.painter.fontMetrics().height()
         left = min(max(pixel[0] - width / 2, 4), self.width - width - 4)
-        top = min(max(pixel[1] - height / 2, 4), self.height - height - 4)
+        top = min(max(pixel[1] - height / 2, 4), self.height - LEGEND_PX - height)
         self.painter.setPen(self._faint(opacity))
         self.painter.drawText(QRectF(left, top, width, height), Qt.AlignmentFlag.AlignCenter, text)
 
