@@ -15,8 +15,6 @@ ANKLES = [H36M_17.index("left_ankle"), H36M_17.index("right_ankle")]
 
 # The ankle joint of a grown person standing flat is about this far above the sole.
 ANKLE_HEIGHT_M = 0.08
-# Feet are lower than the ground in so few frames only by error.
-LOWEST_PERCENT = 2.0
 SAMPLES = 2000  # frames that are enough to know the extent of a long clip
 GRID_MARGIN_M = 1.5
 SMALLEST_GRID_M = 6.0
@@ -81,10 +79,11 @@ class Extent:
         if not len(known):
             return None
         low, high = np.percentile(known, [1, 99], axis=0)
-        ankles = points[:, ANKLES, 2]
-        ankles = ankles[np.isfinite(ankles)]
-        if len(ankles):
-            ground_z = float(np.percentile(ankles, LOWEST_PERCENT)) - ANKLE_HEIGHT_M
+        # One foot is on the ground nearly always, and a few frames may be far off: the median.
+        lower_ankle = np.fmin.reduce(points[:, ANKLES, 2], axis=1)
+        lower_ankle = lower_ankle[np.isfinite(lower_ankle)]
+        if len(lower_ankle):
+            ground_z = float(np.median(lower_ankle)) - ANKLE_HEIGHT_M
         else:
             ground_z = float(low[2])
         return cls(low, high, ground_z)

@@ -209,12 +209,12 @@ def test_orbit_axes_are_a_right_handed_frame_from_everywhere():
     assert Window().widened(2.0).right == pytest.approx(2 * Window().right)
 
 
-def test_ground_is_under_the_lowest_feet_whatever_a_few_frames_say(walker_xyz):
+def test_ground_is_under_the_standing_foot_whatever_a_few_frames_say(walker_xyz):
     ankles = [H36M_17.index("left_ankle"), H36M_17.index("right_ankle")]
     lowest = to_scene(walker_xyz)[:, ankles, 2].min()
     long = np.tile(walker_xyz, (20, 1, 1))
     clean = Extent.of(walkers(long))
-    assert lowest - 0.09 < clean.ground_z < lowest - 0.05
+    assert lowest - 0.09 < clean.ground_z < lowest  # 8 cm under an ankle that stands
     long[[5, 77]] += (0, 3.0, 0)  # metres underground
     long[100:130] = np.nan
     assert Extent.of(walkers(long)).ground_z == pytest.approx(clean.ground_z, abs=0.01)
