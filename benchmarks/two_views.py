@@ -106,7 +106,8 @@ def main() -> int:
     print(f"{'mm':<34}" + "".join(f"{n:>10}" for n in COLUMNS))
     for name, view, track, found in zip(names, views, tracks, raw, strict=True):
         truth = world @ np.array(view["R"]).T + np.array(view["t"])
-        print(row(f"{name} {options.model}", track.runs[options.model].poses.xyz, truth))
+        for number, stage in enumerate(track.runs[options.model].poses.stages, start=1):
+            print(row(f"{name} {options.model}, stage {number}", stage, truth))
         print(row(f"{name} detector's own 3D", root_centre(to_h36m.apply(found.world)), truth))
         num_swapped = 0 if track.swapped_mask is None else int(track.swapped_mask.sum())
         print(f"{name} frames with exchanged sides put right: {num_swapped}")
