@@ -124,9 +124,10 @@ def rotate_part(
 
 def rotate_parts(positions: Tensor, max_deg: float, share: Tensor, generator: Generator) -> Tensor:
     """Trunk, head and each limb turned about their roots by slowly swinging rotations."""
+    batch, length = positions.shape[:2]
     parts = ((_UPPER, _PELVIS), (_HEAD, _THORAX), *((limb[1:], limb[0]) for limb in _LIMBS))
     for joints, pivot in parts:
-        angle = swinging(*positions.shape[:2], max_deg, share, generator)
+        angle = swinging(batch, length, max_deg, share, generator)
         rows = angle.amax(dim=1).nonzero()[:, 0]
         turned = rotate_part(positions[rows], joints, pivot, angle[rows], generator)
         positions = positions.index_copy(0, rows, turned)
@@ -135,10 +136,11 @@ def rotate_parts(positions: Tensor, max_deg: float, share: Tensor, generator: Ge
 
 def twist_arms(positions: Tensor, max_deg: float, share: Tensor, generator: Generator) -> Tensor:
     """Forearms turned about their upper arms, as shoulders rotate inwards and outwards."""
+    batch, length = positions.shape[:2]
     out = positions.clone()
     for root, hinge, end in _LIMBS[2:]:
         axis = functional.normalize(out[:, :, hinge] - out[:, :, root], dim=-1)
-        angle = swinging(*positions.shape[:2], 2 * max_deg, share, generator)
+        angle = swinging(batch, length, 2 * max_deg, share, generator)
         rotation = rotation_about(axis, angle - angle.mean(1, keepdim=True))
         lower = out[:, :, end] - out[:, :, hinge]
         out[:, :, end] = out[:, :, hinge] + (rotation @ lower[..., None])[..., 0]
