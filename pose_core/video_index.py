@@ -127,6 +127,10 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
         raise VideoError(f"{path} has {has} in it.", _NOT_A_VIDEO_HINT)
     best = container.streams.best("video")
     stream = next((s for s in streams if s is best), streams[0])  # `best` may be a cover
+    if stream.codec_context is None:
+        raise VideoError(
+            f"{path} is coded in a way that is not known here.", "Convert it to MP4 (H.264) first."
+        )
     width, height = stream.width, stream.height
     if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
         raise VideoError(
@@ -163,11 +167,13 @@ def _is_cut_off(container: InputContainer, packet: Packet) -> bool:
 class _Packets:
     """What one pass over the packets of a file tells; lists are in order of decoding.
 
-    `pts` and `dts` are of the packets that are shown; `pts` holds None where there is no time.
+    `pts`, `dts` and `places` (bytes from the start of the file) are of the packets that are
+    shown; `pts` holds None where there is no time.
     """
 
     pts: list[int | None]
     dts: list[int]
+    places: list[int | None]
     key_pts: list[int]
     end_s: float
     is_cut: bool
@@ -176,6 +182,7 @@ class _Packets:
 def _scan_packets(container: InputContainer, stream: VideoStream) -> _Packets:
     pts: list[int | None] = []
     dts: list[int] = []
+    places: list[int | None] = []
     key_pts: list[int] = []
     end_s, is_cut = 0.0, False
     is_vp8 = stream.codec_context.codec.canonical_name == "vp8"
@@ -195,11 +202,12 @@ def _scan_packets(container: InputContainer, stream: VideoStream) -> _Packets:
             is_hidden = is_vp8 and not bytes(packet)[0] >> 4 & 1
             if not packet.is_discard and not is_hidden and not is_cut:
                 pts.append(packet.pts)
+                places.append(packet.pos)
                 if packet.dts is not None:
                     dts.append(packet.dts)
     except FFmpegError:
         is_cut = True
-    return _Packets(pts, dts, key_pts, end_s, is_cut)
+    return _Packets(pts, dts, places, key_pts, end_s, is_cut)
 
 
 def _trusted_pts(
@@ -212,11 +220,20 @@ def _trusted_pts(
         return None
     if packets.dts != sorted(packets.dts):  # pieces with clocks of their own, joined
         return None
-    # AVI stores no presentation times; with reordered frames FFmpeg may give decoding order.
-    is_avi = container.format.name == "avi"
-    if is_avi and stream.codec_context.has_b_frames and pts == sorted(pts):
+    if container.format.name == "avi" and not _is_avi_sound(stream, pts, packets.places):
         return None
     return np.sort(np.array(pts, dtype=np.int64))
+
+
+def _is_avi_sound(stream: VideoStream, pts: list[int], places: list[int | None]) -> bool:
+    """Whether an AVI, which numbers its packets but stores no times, can be sought in.
+
+    With reordered frames FFmpeg may take the order of decoding for that of showing. And a seek
+    goes where the file's index says, which must be where the packets are (behind 8 bytes each).
+    """
+    if stream.codec_context.has_b_frames and pts == sorted(pts):
+        return False
+    return {entry.pos + 8 for entry in stream.index_entries} >= set(places)
 
 
 def build_index(path: Path) -> FrameIndex:

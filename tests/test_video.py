@@ -353,6 +353,26 @@ def test_damage_in_the_middle_costs_only_the_frames_there(tmp_path: Path) -> Non
     assert numbers == {i: i for i in range(60) if not 20 <= i < 30}
 
 
+def test_avi_with_a_damaged_index_still_gives_the_right_frames(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.avi", codec="mjpeg", pixels="yuvj420p", tick=Fraction(1, 30))
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"idx1") + 8 + 20 * 16
+    data[entry : entry + 16 * 16] = bytes(16 * 16)
+    path.write_bytes(data)
+    with VideoReader(open_clip(path)) as video:
+        for index in np.random.default_rng(6).permutation(60):
+            assert read_number(video.read(int(index))) == index
+
+
+def test_unknown_codec_is_told_in_words(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4")
+    data = path.read_bytes()
+    assert data.count(b"avc1") >= 1
+    path.write_bytes(data.replace(b"avc1", b"qqqq"))
+    with pytest.raises(VideoError, match="not known here"):
+        open_clip(path)
+
+
 def truncated_before_its_index(folder: Path) -> Path:
     path = write_clip(folder / "a.mp4")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
