@@ -198,7 +198,7 @@ class JointMap:
 
 # What a target joint is made of where the source has no joint of the same name.
 # Proportions measured on the motion capture listed in NOTICE: thorax 5 % of the trunk above the
-# shoulder line; the head top 2.2 times as far above the shoulder line as the ears.
+# shoulder line, the neck (Human3.6M: between chin and nose) 30 %, the head top about 50 %.
 _MID_HIPS = {"left_hip": 0.5, "right_hip": 0.5}
 _MID_SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 
@@ -223,12 +223,12 @@ _HEAD_TOP_FROM_EARS = _mix((1.65, _MID_EARS), (-0.65, _MID_SHOULDERS))
 _RECIPES: dict[tuple[str, str], dict[str, dict[str, float]]] = {
     ("blazepose33", "h36m17"): _TRUNK_FROM_LIMB_ROOTS
     | {
-        "neck": _mix((0.7, _MID_MOUTH), (0.3, _MID_SHOULDERS)),
+        "neck": _mix((0.5, _MID_MOUTH), (0.5, _MID_EARS)),
         "head_top": _HEAD_TOP_FROM_EARS,
     },
     ("coco17", "h36m17"): _TRUNK_FROM_LIMB_ROOTS
     | {
-        "neck": _mix((0.6, {"nose": 1.0}), (0.4, _MID_SHOULDERS)),
+        "neck": _mix((0.4, {"nose": 1.0}), (0.6, _MID_EARS)),
         "head_top": _HEAD_TOP_FROM_EARS,
     },
     ("h36m17", "mpii16"): {"upper_neck": {"neck": 0.5, "thorax": 0.5}},

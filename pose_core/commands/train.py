@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         recipe = _recipe(options)
         device = choose_device(options.device)
-        for progress in train_temporal(recipe, options.data, options.out, device):
+        for progress in train_temporal(recipe, options.data, options.out, device, options.recipe):
             bar.update(progress.step, progress.num_steps)
             last_mm = progress.validation_mm or last_mm
     except KeyboardInterrupt:

@@ -39,8 +39,10 @@ def mean_pose(motions: Iterable[Motion]) -> np.ndarray:
     return (xyz - xyz[:, :1]).mean(dim=0).numpy()
 
 
-def publish(run: Path, name: str, data: Path) -> dict[str, Any]:
+def publish(run: Path, name: str, data: Path, history: str = "") -> dict[str, Any]:
     """Write weights and manifest entry; return the entry.
+
+    `history` says what came before the run, where it did not start from random weights.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def publish(run: Path, name: str, data: Path) -> dict[str, Any]:
         "training_data": _TRAINING_DATA,
         "licence": "Apache-2.0",
         "command": f"posestage train {config['recipe']} --data MOCAP --out RUN "
-        f"({state['step']} steps)",
+        f"({state['step']} steps{history and f', {history}'})",
         "paper": "Gupta 2019, Back to the Future: Joint Aware Temporal Deep Learning",
         "num_parameters": sum(w.numel() for k, w in weights.items() if "running" not in k),
         "is_baseline": name != "temporal",
@@ -109,8 +111,9 @@ def main() -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--history", default="", help="what came before the run")
     options = parser.parse_args()
-    entry = publish(options.run, options.name, options.data)
+    entry = publish(options.run, options.name, options.data, options.history)
     sys.stdout.write(json.dumps(entry["metrics"], indent=1) + "\n")
     return 0
 

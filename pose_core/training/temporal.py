@@ -289,14 +289,18 @@ class TemporalTrainer:
 
 
 def train_temporal(
-    recipe: TemporalRecipe, data: Path, out: Path, device: str = "cpu"
+    recipe: TemporalRecipe,
+    data: Path,
+    out: Path,
+    device: str = "cpu",
+    recipe_name: str = "temporal",
 ) -> Iterator[TrainingProgress]:
     """Train on every motion below `data` that the default split does not hold out.
 
     Continues the run in `out` when there is one.
     """
     run = RunFolder(out)
-    run.start(json.loads(json.dumps(asdict(recipe))) | {"recipe": "temporal", "data": str(data)})
+    run.start(json.loads(json.dumps(asdict(recipe))) | {"recipe": recipe_name, "data": str(data)})
     motions = load_motions(data)
     training = DEFAULT_SPLIT.training(motions)
     validation = DEFAULT_SPLIT.held_out(motions) or training
