@@ -117,9 +117,7 @@ def weak_perspective_fit(
     return scale, (mean_2d - scale[..., None, None] * mean_3d)[..., 0, :]
 
 
-def perspective_root_fit(
-    xyz: np.ndarray, rays: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def perspective_root_fit(xyz: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Translation that makes root-relative points project onto given rays.
 
     Each joint gives two linear equations, ``(x_j + t_x) - u_j (z_j + t_z) = 0`` and the same

@@ -150,9 +150,7 @@ MOCAP_21 = _skeleton(
     "right_hand<right_wrist",
 )
 
-SKELETONS = {
-    s.name: s for s in (H36M_17, MPII_16, HUMANEVA_14, COCO_17, BLAZEPOSE_33, MOCAP_21)
-}
+SKELETONS = {s.name: s for s in (H36M_17, MPII_16, HUMANEVA_14, COCO_17, BLAZEPOSE_33, MOCAP_21)}
 
 
 @dataclass(frozen=True)

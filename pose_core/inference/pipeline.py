@@ -11,6 +11,7 @@ from pose_core.clip import Clip
 from pose_core.detection.base import Detector
 from pose_core.detection.blazepose import BlazePoseDetector
 from pose_core.detection.crop_average import MAX_CROPS
+from pose_core.detection.jumps import doubt_jumps
 from pose_core.detection.sides import undo_side_swaps
 from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
@@ -127,7 +128,8 @@ def track_of(raw: RawTrack, track_id: int, clip: Clip, detector: Detector) -> Tr
     scores = np.zeros((clip.num_frames, 17), dtype=np.float32)
     swapped = np.zeros(clip.num_frames, dtype=bool)
     xy[raw.frame_index] = to_h36m.apply(fixed.xy)
-    scores[raw.frame_index] = to_h36m.apply_scores(fixed.scores)
+    sure = doubt_jumps(fixed.xy, fixed.scores, raw.times_s, detector.skeleton)
+    scores[raw.frame_index] = to_h36m.apply_scores(sure)
     swapped[raw.frame_index] = fixed.swapped_mask
     return Track(track_id, f"Person {track_id}", Keypoints2D(xy, scores), {}, swapped)
 
