@@ -11,14 +11,20 @@ from typing import Any
 
 import torch
 
+from pose_core.atomic_file import atomic_write
 from pose_core.errors import ConfigError, DataError
 
 
 def write_json_atomic(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON so that a reader sees the old or the new file, never half of one."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write JSON so that a reader sees the old or the new file, never half of one.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    with atomic_write(path, DataError) as file:
+        file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 class RunFolder:
@@ -70,9 +76,8 @@ class RunFolder:
     def save_checkpoint(self, state: Mapping[str, Any], *, is_best: bool = False) -> None:
         """Replace the last (and best) checkpoint atomically."""
         for path in (self.checkpoint_path, *([self.best_path] if is_best else [])):
-            temporary = path.with_suffix(".partial")
-            torch.save(dict(state), temporary)
-            temporary.replace(path)
+            with atomic_write(path, DataError) as file:
+                torch.save(dict(state), file)
 
     def load_checkpoint(self, *, best: bool = False) -> dict[str, Any] | None:
         """The last or best checkpoint; None where there is none yet.
