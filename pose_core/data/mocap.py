@@ -133,13 +133,3 @@ DEFAULT_SPLIT = Split(
         "dance - sideways",
     ),
 )
-
-
-def resample(positions: np.ndarray, fps: float, rate_hz: float) -> np.ndarray:
-    """Positions (T, ...) at another rate, linear between frames; the first frame is kept."""
-    duration = (len(positions) - 1) / fps
-    times = np.arange(int(np.floor(duration * rate_hz + 1e-6)) + 1) / rate_hz * fps
-    low = np.clip(times.astype(np.int64), 0, len(positions) - 1)
-    high = np.minimum(low + 1, len(positions) - 1)
-    weight = (times - low).reshape(-1, *([1] * (positions.ndim - 1))).astype(positions.dtype)
-    return positions[low] * (1 - weight) + positions[high] * weight

@@ -1,13 +1,12 @@
 """Training data: bodies, cameras, noise, and the input that an unknown camera must not change."""
 
-import numpy as np
 import pytest
 import torch
 
 from pose_core.data import body_variation as body
 from pose_core.data.detector_noise import NoiseLevel, add_detector_noise
 from pose_core.data.lifting_batches import Augmentation, MotionBank, lifting_batch
-from pose_core.data.mocap import Split, load_motions, resample
+from pose_core.data.mocap import Split, load_motions
 from pose_core.data.virtual_camera import CameraRange, keep_in_front, rays_of, sample_cameras
 from pose_core.losses.joint_aware import bone_lengths, limb_angles
 from pose_core.models.ray_input import look_at_rotation, normalise_rays
@@ -171,8 +170,3 @@ def test_split_names_why_a_motion_is_held_out(motion):
     assert split.held_out_by(motion) == "subject and action"
     assert Split(actions=("run",)).held_out_by(motion) == ""
     assert Split(subjects=("one",)).training([motion]) == []
-
-
-def test_resampling_keeps_the_path(motion):
-    half = resample(motion.positions, 50.0, 25.0)
-    np.testing.assert_allclose(half, motion.positions[::2], atol=1e-6)
