@@ -38,7 +38,7 @@ class Augmentation:
         Of the others, share of sequences with other halves joined; of trunks, heads and limbs
         turned; of arms twisted; of hinges bent further.
     part_deg, twist_deg, bend_deg, tilt_deg : float
-        Largest angles; one sequence in eight tilts up to `lying_deg`.
+        Largest angles; one sequence in five tilts up to `lying_deg`.
     cut_share : float
         Share of sequences that begin or end inside the window (frozen beyond).
     low_rate_share : float
@@ -50,10 +50,10 @@ class Augmentation:
     bone_spread: float = 0.07
     natural_share: float = 0.5
     join_share: float = 0.4
-    part_share: float = 0.3
+    part_share: float = 0.4
     twist_share: float = 0.4
     bend_share: float = 0.4
-    part_deg: float = 35.0
+    part_deg: float = 45.0
     twist_deg: float = 45.0
     bend_deg: float = 35.0
     tilt_deg: float = 10.0
@@ -157,7 +157,7 @@ def vary(world: Tensor, other: Tensor, options: Augmentation, generator: Generat
     world = body.rotate_parts(world, options.part_deg, parts, generator)
     world = body.twist_arms(world, options.twist_deg, twists, generator)
     world = body.bend_hinges(world, options.bend_deg, bends, generator)
-    most = torch.where(chance(0.125), options.lying_deg, options.tilt_deg)
+    most = torch.where(chance(0.2), options.lying_deg, options.tilt_deg)
     world = body.tilt(world, most, generator)
     stature = 1 + options.stature * torch.randn(batch, generator=generator).clamp(-2.5, 2.5)
     factors = body.symmetric_bone_factors(batch, options.bone_spread, generator)

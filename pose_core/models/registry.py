@@ -1,4 +1,4 @@
-"""The dictionary of models, and their shipped weights."""
+"""Trained weights: the manifest of what is shipped, checked before use."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_core.errors import ConfigError, WeightsError
+from pose_core.models.networks import NETWORKS
 from pose_core.resources import resource_path
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class ModelEntry:
     ----------
     name : str
     network : str
-        Class of network, a key of `NETWORKS`.
+        Key of `pose_core.models.networks.NETWORKS`.
     config : dict
         Settings of the network.
     file, sha256 : str
@@ -115,15 +116,6 @@ def model_entry(name: str) -> ModelEntry:
     return manifest[name]
 
 
-def _temporal_conv(config: dict[str, Any]) -> "nn.Module":
-    from pose_core.models.temporal_conv import TemporalConv, TemporalConvConfig
-
-    return TemporalConv(TemporalConvConfig(**config))
-
-
-NETWORKS = {"temporal_conv": _temporal_conv}
-
-
 def build_network(entry: ModelEntry) -> "nn.Module":
     """Make the network with the shipped weights, in float32 and evaluation mode.
 
@@ -136,7 +128,7 @@ def build_network(entry: ModelEntry) -> "nn.Module":
 
     entry.check()
     try:
-        network = NETWORKS[entry.network](entry.config)
+        network = NETWORKS[entry.network].build(entry.config)
         tensors = {name: tensor.float() for name, tensor in load_file(entry.path).items()}
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except (KeyError, TypeError, RuntimeError, ConfigError) as error:

@@ -109,7 +109,7 @@ class TrainingProgress:
 # time. "temporal-paper" is Table 3 of the paper; "single-frame" is the baseline without time.
 _SHIPPED = TemporalRecipe(
     network=TemporalConvConfig(channels=512, kernel_sizes=(3, 3, 5), dropout=0.0),
-    steps=5000,
+    steps=12000,
     checkpoint_every=500,
 )
 RECIPES = {

@@ -1,0 +1,1 @@
+"""What the networks do with a pose: stages, losses around it, sensitivity, anatomy."""
