@@ -15,6 +15,7 @@ from app.operations.context import AppContext
 from app.operations.merge_tracks import merge_tracks
 from app.operations.models import ModelChoice
 from app.workers.task import Task
+from app.workers.torch_library import map_torch_library
 from pose_core.clip import Clip
 from pose_core.errors import NoPersonError
 from pose_core.inference.pipeline import estimate
@@ -123,7 +124,7 @@ class Estimator(QObject):
         self._settings = settings or self.settings()
         self.live = {}
         self._first_frame_at = None
-        work = partial(self._pipeline, session.clip, self._settings)
+        work = partial(self._run_pipeline, session.clip, self._settings)
         task = Task("estimate", work, self._context.document.opened_revision)
         self._task = task
         task.progressed.connect(lambda record: self._on_record(task, record))
@@ -133,6 +134,11 @@ class Estimator(QObject):
         self._context.start_task(task, ACTION)
         self.started.emit()
         self.progressed.emit(EstimateProgress("Preparing...", 0.0))
+
+    def _run_pipeline(self, clip: Clip, settings: EstimateSettings) -> Iterator[EstimateRecord]:
+        """In the worker thread."""
+        map_torch_library()
+        return self._pipeline(clip, settings)
 
     def cancel(self) -> None:
         """Stop and leave everything as it was."""

@@ -10,6 +10,7 @@ from app.document import Change
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.workers.task import Task
+from app.workers.torch_library import map_torch_library
 from pose_core.inference.device import choose_device
 from pose_core.inference.lifter import TemporalLifter
 from pose_core.inference.pipeline import lifted
@@ -28,6 +29,7 @@ def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
     settings = estimator.settings()
 
     def work() -> Iterator[Session]:
+        map_torch_library()
         lifter = TemporalLifter(model_entry(settings.model), choose_device(settings.device))
         tracks = []
         for track in session.tracks:
@@ -51,6 +53,7 @@ def set_scale(context: AppContext, body_height_m: float | None, focal_px: float 
     def work() -> Iterator[Session]:
         tracks = []
         yield scaled
+        map_torch_library()
         for track in session.tracks:
             tracks.append(_lifted_again(track, scaled))
             yield scaled.with_tracks((*tracks, *session.tracks[len(tracks) :]))
