@@ -15,6 +15,7 @@ from app import bootstrap
 from app.main_window import MainWindow
 from app.screenshot import Screenshot
 from app.settings import Settings
+from app.widgets.theme import THEMES, theme
 
 EXIT_NO_DISPLAY = 1
 
@@ -31,6 +32,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--estimate", action="store_true", help="estimate first; with --screenshot only"
+    )
+    parser.add_argument(
+        "--theme",
+        choices=list(THEMES),
+        help="colours for this time; by default those of the settings",
     )
     return parser.parse_args(arguments)
 
@@ -61,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The user's own settings and layout have no part in a screenshot: these go nowhere.
         settings = Settings(QSettings("", QSettings.Format.IniFormat))
     bootstrap.apply_theme(settings)
+    if options.theme is not None:
+        theme().choose(options.theme)
     window = MainWindow(settings)
     reporter = bootstrap.ErrorReporter(window)
     window.show()

@@ -283,9 +283,11 @@ application.exec()
     assert done.stdout.split() == ["[]"]
 
 
-def test_a_screenshot_shows_the_clip(numbered_clip, tmp_path, number_of):
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_screenshot_shows_the_clip_in_the_theme_asked_for(numbered_clip, tmp_path, theme):
     picture = tmp_path / "window.png"
     command = [sys.executable, "-m", "app", str(numbered_clip), "--screenshot", str(picture)]
+    command += ["--theme", theme]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     image = QImage(str(picture))
@@ -297,6 +299,8 @@ def test_a_screenshot_shows_the_clip(numbered_clip, tmp_path, number_of):
         for y in range(0, image.height(), 4)
     )
     assert dark > 500
+    corner = image.pixelColor(image.width() - 3, image.height() - 3).lightness()
+    assert corner < 90 if theme == "dark" else corner > 200
 
 
 def test_a_screenshot_of_a_bad_file_fails_in_one_line(tmp_path):
