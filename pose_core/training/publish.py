@@ -22,8 +22,9 @@ from pose_core.data.lifting_batches import MotionBank
 from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
 from pose_core.data.virtual_camera import CameraRange, sample_cameras
 from pose_core.errors import DataError
-from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_mocap, mean_error
+from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_mocap
 from pose_core.inference.lifter import TemporalLifter
+from pose_core.metrics.report import mean_error
 from pose_core.models.registry import manifest_path, model_entry
 from pose_core.training.run_folder import RunFolder, write_json_atomic
 
