@@ -1,10 +1,9 @@
 """``posestage evaluate``: errors of a model on motion that it has not seen."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +11,8 @@ from pose_core.progress import ProgressBar
 
 if TYPE_CHECKING:
     from pose_core.data.mocap import Motion
-    from pose_core.inference.evaluate import Lift, MocapProtocol, MotionErrors
+    from pose_core.inference.evaluate import Lift, MocapProtocol
+    from pose_core.metrics.report import Report, SequenceErrors
 
 _MEAN_POSE = "mean pose"
 
@@ -49,16 +49,27 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="of DIR, only the subjects and actions that the shipped weights were not trained on",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to a file")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all means as a table")
+    parser.add_argument(
+        "--frames-csv", type=Path, metavar="FILE", help="write the errors of every frame"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate, print tables, write JSON."""
-    from pose_core.atomic_file import atomic_write
+    """Evaluate, print tables, write files."""
+    report = _evaluate_mocap(options)
+    print("\n".join(table(report, options.held_out)))
+    _write_files(report, options)
+    return 0
+
+
+def _evaluate_mocap(options: argparse.Namespace) -> "Report":
     from pose_core.data.mocap import DEFAULT_SPLIT, load_motions
     from pose_core.errors import ConfigError, DataError
-    from pose_core.inference.evaluate import MocapProtocol, mean_pose_lift
+    from pose_core.inference.evaluate import MOCAP_METRICS, MocapProtocol, mean_pose_lift
     from pose_core.inference.lifter import TemporalLifter
+    from pose_core.metrics.report import Report
     from pose_core.models.registry import model_entry
 
     if options.views < 1:
@@ -80,83 +91,78 @@ def run(options: argparse.Namespace) -> int:
     if entry.mean_pose is not None:
         lift = mean_pose_lift(np.array(entry.mean_pose))
         results[_MEAN_POSE] = _errors(lift, motions, protocol)
-    print("\n".join(table(results, options.held_out)))
-    if options.json:
-        with atomic_write(options.json, DataError) as file:
-            file.write(json.dumps(_numbers(results, options), indent=1).encode())
-    return 0
+    return Report(MOCAP_METRICS, results)
 
 
 def _errors(
     lift: "Lift", motions: "list[Motion]", protocol: "MocapProtocol"
-) -> "list[MotionErrors]":
+) -> "list[SequenceErrors]":
     from pose_core.inference.evaluate import evaluate_mocap
 
-    bar = ProgressBar(sys.stderr, "motions")
+    bar = ProgressBar(sys.stderr, "views")
     results = []
     try:
         for result in evaluate_mocap(lift, motions, protocol):
             results.append(result)
-            bar.update(len(results), len(motions))
+            bar.update(len(results), len(motions) * protocol.num_views)
     finally:
         bar.close()
     return results
 
 
-def _groups(results: "list[MotionErrors]", by_split: bool) -> "dict[str, list[MotionErrors]]":
+def _groups(results: "list[SequenceErrors]", by_split: bool) -> "dict[str, list[SequenceErrors]]":
     from pose_core.data.mocap import DEFAULT_SPLIT, Motion
-    from pose_core.inference.evaluate import by_action
+    from pose_core.metrics.report import by_action
 
     if not by_split:
         return by_action(results)
     empty = np.zeros((0, 17, 3), np.float32)
-    groups: dict[str, list[MotionErrors]] = {}
+    groups: dict[str, list[SequenceErrors]] = {}
     for r in results:
-        held = DEFAULT_SPLIT.held_out_by(Motion(r.motion, empty, 1.0, r.action, r.subject))
+        held = DEFAULT_SPLIT.held_out_by(Motion(r.name, empty, 1.0, r.action, r.subject))
         groups.setdefault(f"new {held}", []).append(r)
     return dict(sorted(groups.items())) | by_action(results)
 
 
-def table(results: "dict[str, list[MotionErrors]]", by_split: bool = False) -> list[str]:
-    """Lines of a text table: a block per model, a row per action, all errors in mm."""
-    from pose_core.inference.evaluate import METRICS, mean_error, mean_per_joint
+def table(report: "Report", by_split: bool = False) -> list[str]:
+    """Lines of a text table: a block per method, a row per action."""
+    from pose_core.inference.evaluate import METRICS
+    from pose_core.metrics.report_files import metrics_table, parts_line
 
     lines = []
-    for name, errors in results.items():
-        lines.append(
-            f"{name:<44.44}" + "".join(f"{metric:>10}" for metric in METRICS) + "   frames"
-        )
-        rows = _groups(errors, by_split) | {"all": errors}
-        for label, group in rows.items():
-            numbers = "".join(f"{mean_error(group, metric):10.1f}" for metric in METRICS)
-            lines.append(f"  {label:<42.42}{numbers}{sum(r.num_frames for r in group):9}")
-        joints = mean_per_joint(errors, "MPJPE").items()
-        lines.append("  MPJPE per joint: " + ", ".join(f"{j} {e:.1f}" for j, e in joints))
+    for name, results in report.methods.items():
+        rows = _groups(list(results), by_split) | {"all": list(results)}
+        lines += metrics_table(name, rows, METRICS)
+        lines.append(parts_line(report, name, "MPJPE"))
+        lines += _below(report, name)
         lines.append("")
-    if len(results) == 2:
-        model, baseline = (mean_error(errors, "MPJPE") for errors in results.values())
+    if len(report.methods) == 2:
+        model, baseline = (report.mean(name, "MPJPE") for name in report.methods)
         lines.append(
             f"MPJPE is {100 * (1 - model / baseline):.1f} % below the mean pose. All in mm."
         )
     return lines
 
 
-def _numbers(
-    results: "dict[str, list[MotionErrors]]", options: argparse.Namespace
-) -> dict[str, Any]:
-    from pose_core.inference.evaluate import METRICS, by_action, mean_error, mean_per_joint
+def _below(report: "Report", name: str) -> list[str]:
+    """Lines with what does not fit the columns: shares, bones, joint angles."""
+    from pose_core.metrics.report_files import parts_line
 
-    def of(errors: "list[MotionErrors]") -> dict[str, Any]:
-        return {metric: mean_error(errors, metric) for metric in METRICS} | {
-            "num_frames": sum(r.num_frames for r in errors)
-        }
+    shares = (f"{m} {report.mean(name, m):.1f} %" for m in ("PCK", "AUC", "illegal angles"))
+    bones = (parts_line(report, name, m) for m in ("left/right difference", "bone-length spread"))
+    return ["  " + ", ".join(shares), *bones]
 
-    settings = {k: str(v) for k, v in vars(options).items() if k != "run"}
-    return {"unit": "mm", "settings": settings} | {
-        name: {
-            "all": of(errors),
-            "per_action": {action: of(group) for action, group in by_action(errors).items()},
-            "per_joint": {metric: mean_per_joint(errors, metric) for metric in METRICS},
-        }
-        for name, errors in results.items()
-    }
+
+def _write_files(report: "Report", options: argparse.Namespace) -> None:
+    from pose_core.atomic_file import atomic_write
+    from pose_core.errors import DataError
+    from pose_core.metrics.report_files import write_csv, write_frames_csv, write_json
+
+    if options.json:
+        settings = {k: str(v) for k, v in vars(options).items() if k != "run"}
+        with atomic_write(options.json, DataError) as file:
+            write_json(file, report, settings)
+    for path, write in ((options.csv, write_csv), (options.frames_csv, write_frames_csv)):
+        if path:
+            with atomic_write(path, DataError) as file:
+                write(file, report)

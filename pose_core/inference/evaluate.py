@@ -1,7 +1,6 @@
 """Errors of a lifter on motion capture seen by virtual cameras."""
 
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,16 +12,11 @@ from pose_core.camera import Camera
 from pose_core.data.detector_noise import NoiseLevel, add_detector_noise
 from pose_core.data.mocap import Motion
 from pose_core.data.virtual_camera import CameraRange, keep_in_front, rays_of, sample_cameras
-from pose_core.metrics import pose_error
+from pose_core.losses.structure import HINGES, hinge_volumes, illegal_joints
+from pose_core.metrics.catalogue import pose_metrics, share_metrics, structure_metrics
+from pose_core.metrics.report import Metric, SequenceErrors
 from pose_core.skeleton import H36M_17
 
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "MPJPE": pose_error.mpjpe,
-    "N-MPJPE": pose_error.n_mpjpe,
-    "PA-MPJPE": pose_error.pa_mpjpe,
-    "MPJVE": pose_error.mpjve,
-    "MPJAE": pose_error.mpjae,
-}
 # The picture that stands for any: only focal length over size matters to a lifter.
 _PICTURE_PX = 1000
 # Every detector errs: no clean sequences, the strength that real clips showed.
@@ -77,26 +71,6 @@ class View:
     camera: Camera
 
 
-@dataclass(frozen=True)
-class MotionErrors:
-    """Errors of one motion over all its views.
-
-    Parameters
-    ----------
-    motion, action, subject : str
-    num_frames : int
-        Frames times views.
-    sums : dict of str to (17,) ndarray
-        Sum over frames, per metric and joint, mm.
-    """
-
-    motion: str
-    action: str
-    subject: str
-    num_frames: int
-    sums: dict[str, np.ndarray]
-
-
 def views_of(motion: Motion, protocol: MocapProtocol) -> Iterator[View]:
     """Virtual views of a motion: the same for the same seed and motion, whatever else is run."""
     seed = zlib.crc32(motion.name.encode()) ^ (protocol.seed * 2_654_435_761 % 2**32)
@@ -133,10 +107,32 @@ def _rolled(xyz: torch.Tensor, roll_deg: float) -> torch.Tensor:
     return torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], dim=-1)
 
 
+def illegal_angles(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Which elbows and knees bend the wrong way, 100 or 0 per cent (T, 4); NaN where unknown.
+
+    The rule is that of the illegal angle loss, `pose_core.losses.structure.illegal_joints`;
+    `truth` takes no part.
+    """
+    poses = torch.from_numpy(np.ascontiguousarray(predicted, dtype=np.float64))
+    is_unknown = hinge_volumes(poses).isnan().numpy()
+    return np.where(is_unknown, np.nan, 100.0 * illegal_joints(poses).numpy())
+
+
+_FAMILY = pose_metrics(H36M_17.joint_names)
+# The columns of a table; the other metrics stand below it.
+METRICS = tuple(metric.name for metric in _FAMILY)
+MOCAP_METRICS = (
+    *_FAMILY,
+    *share_metrics(H36M_17.joint_names),
+    *structure_metrics(H36M_17),
+    Metric("illegal angles", "%", illegal_angles, HINGES),
+)
+
+
 def evaluate_mocap(
     lift: Lift, motions: Sequence[Motion], protocol: MocapProtocol
-) -> Iterator[MotionErrors]:
-    """Errors motion by motion.
+) -> Iterator[SequenceErrors]:
+    """Errors view by view, `MocapProtocol.num_views` for each motion.
 
     Parameters
     ----------
@@ -144,15 +140,16 @@ def evaluate_mocap(
         ``lift(xy, scores, times_s, camera) -> (S, T, 17, 3)``, the method of a lifter.
     """
     for motion in motions:
-        sums = {name: np.zeros(17) for name in METRICS}
-        for view in views_of(motion, protocol):
+        for index, view in enumerate(views_of(motion, protocol)):
             predicted = lift(view.xy, view.scores, view.times_s, view.camera)[-1]
-            for name, metric in METRICS.items():
-                errors = metric(predicted.astype(np.float64), view.truth.astype(np.float64))
-                # Differences lose frames: count the mean once per frame all the same.
-                sums[name] += errors.mean(axis=0) * len(motion) if len(errors) else 0.0
-        num_frames = len(motion) * protocol.num_views
-        yield MotionErrors(motion.name, motion.action, motion.subject, num_frames, sums)
+            yield SequenceErrors.measure(
+                predicted.astype(np.float64),
+                view.truth.astype(np.float64),
+                MOCAP_METRICS,
+                name=f"{motion.name}, view {index + 1}",
+                action=motion.action,
+                subject=motion.subject,
+            )
 
 
 def mean_pose_lift(mean_pose: np.ndarray) -> Lift:
@@ -162,24 +159,3 @@ def mean_pose_lift(mean_pose: np.ndarray) -> Lift:
         return np.broadcast_to(mean_pose, (1, len(xy), 17, 3))
 
     return lift
-
-
-def mean_error(results: Sequence[MotionErrors], metric: str) -> float:
-    """Mean over all frames and joints, mm."""
-    total = sum(r.sums[metric].mean() for r in results)
-    return float(total / max(1, sum(r.num_frames for r in results)))
-
-
-def mean_per_joint(results: Sequence[MotionErrors], metric: str) -> dict[str, float]:
-    """Mean over all frames for each joint, mm."""
-    total = np.sum([r.sums[metric] for r in results], axis=0)
-    means = total / max(1, sum(r.num_frames for r in results))
-    return dict(zip(H36M_17.joint_names, means.round(3).tolist(), strict=True))
-
-
-def by_action(results: Sequence[MotionErrors]) -> dict[str, list[MotionErrors]]:
-    """Results grouped by action, in alphabetical order."""
-    groups: dict[str, list[MotionErrors]] = defaultdict(list)
-    for result in results:
-        groups[result.action or "unnamed"].append(result)
-    return dict(sorted(groups.items()))

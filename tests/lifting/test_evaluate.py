@@ -1,5 +1,6 @@
 """`posestage evaluate`: the protocol, from files to a table."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -9,13 +10,13 @@ import pytest
 from pose_core.cli import main
 from pose_core.data.mocap import load_motions
 from pose_core.inference.evaluate import (
+    MOCAP_METRICS,
     MocapProtocol,
     evaluate_mocap,
-    mean_error,
-    mean_per_joint,
     mean_pose_lift,
     views_of,
 )
+from pose_core.metrics.report import Report, mean_error
 
 
 def test_a_perfect_lifter_has_no_error_and_a_shifted_one_the_shift(motion):
@@ -32,7 +33,8 @@ def test_a_perfect_lifter_has_no_error_and_a_shifted_one_the_shift(motion):
 
     assert mean_error(list(evaluate_mocap(perfect, [motion], protocol)), "MPJPE") < 1e-3
     results = list(evaluate_mocap(off, [motion], protocol))
-    assert mean_per_joint(results, "MPJPE")["left_wrist"] == pytest.approx(17, abs=1e-3)
+    report = Report(MOCAP_METRICS, {"off": results})
+    assert report.per_part("off", "MPJPE")["left_wrist"] == pytest.approx(17, abs=1e-3)
     assert mean_error(results, "MPJPE") == pytest.approx(1.0, abs=1e-3)
 
 
@@ -68,17 +70,41 @@ def test_mean_pose_baseline_answers_one_pose(motion):
 
 
 def test_the_command_prints_a_table_and_writes_json(motion_folder, tmp_path, capsys):
-    file = tmp_path / "result.json"
+    file, table, frames_table = (tmp_path / name for name in ("a.json", "a.csv", "frames.csv"))
     words = ["evaluate", "temporal", "--data", str(motion_folder), "--protocol", "mocap",
-             "--noise", "detector", "--views", "1", "--seed", "3", "--json", str(file)]  # fmt: skip
+             "--noise", "detector", "--views", "1", "--seed", "3", "--json", str(file),
+             "--csv", str(table), "--frames-csv", str(frames_table)]  # fmt: skip
     assert main(words) == 0
     out = capsys.readouterr().out
-    for word in ("PA-MPJPE", "MPJAE", "walking", "mean pose", "left_wrist"):
+    for word in (
+        "PCK",
+        "illegal angles",
+        "bone-length spread",
+        "PA-MPJPE",
+        "MPJAE",
+        "walking",
+        "mean pose",
+        "left_wrist",
+    ):
         assert word in out
     numbers = json.loads(file.read_text())
     frames = sum(len(m) for m in load_motions(motion_folder))
     assert numbers["temporal"]["all"]["num_frames"] == frames
     assert numbers["temporal"]["all"]["MPJPE"] < numbers["mean pose"]["all"]["MPJPE"]
+    with table.open(newline="") as handle:
+        values = {
+            (r["method"], r["metric"], r["action"], r["part"]): r["value"]
+            for r in csv.DictReader(handle)
+        }
+    all_frames = float(values["temporal", "MPJPE", "all", "all"])
+    assert all_frames == pytest.approx(numbers["temporal"]["all"]["MPJPE"])
+    with frames_table.open(newline="") as handle:
+        errors = [
+            float(r["value"])
+            for r in csv.DictReader(handle)
+            if (r["method"], r["metric"]) == ("temporal", "MPJPE")
+        ]
+    assert np.mean(errors) == pytest.approx(all_frames)
     assert set(numbers["temporal"]["per_action"]) == {"walking", "running", "jumping"}
 
 
