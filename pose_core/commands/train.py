@@ -2,10 +2,16 @@
 
 import argparse
 import sys
-from dataclasses import replace
+import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pose_core.errors import ConfigError
 from pose_core.progress import ProgressBar
+from pose_core.training.recipe_files import recipe_names
+
+if TYPE_CHECKING:
+    from pose_core.training.recipes import Recipe
 
 EXIT_INTERRUPTED = 130
 
@@ -14,27 +20,35 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add this command to the command line."""
     parser = subparsers.add_parser(
         "train",
-        help="train a lifter on motion capture",
+        help="train a network on motion capture",
         description="Train on every motion below DIR that the default split does not hold out. "
         "The run folder holds the settings, a log of events and checkpoints; the same command "
         "goes on with a run that was stopped or killed. Ctrl+C, or a file named 'stop' in the "
         "folder, stops it.",
     )
     parser.add_argument(
-        "recipe",
-        metavar="RECIPE",
-        help="temporal (as shipped), temporal-paper (Table 3 of the paper) or single-frame",
+        "recipe", metavar="RECIPE", help=f"{', '.join(recipe_names())}, or a .toml file"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of npz")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="motion capture")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
-    parser.add_argument("--steps", type=int, metavar="N", help="optimiser steps")
-    parser.add_argument("--batch", type=int, metavar="N", help="windows per step")
-    parser.add_argument("--channels", type=int, metavar="N", help="width of the network")
-    parser.add_argument("--kernels", metavar="K,K,...", help="kernel sizes, for example 3,3,3,3,3")
-    parser.add_argument("--start-from", metavar="RUN", help="begin with the weights of another run")
+    parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps, of all stages")
+    parser.add_argument("--batch", type=int, metavar="N", help="samples per step")
     parser.add_argument("--seed", type=int, metavar="S")
     parser.add_argument(
-        "--checkpoint-every", type=int, metavar="N", help="steps between checkpoints"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting of the recipe, for example task.network.channels=1024; VALUE as "
+        "in TOML, and text may go without quotes",
+    )
+    parser.add_argument("--start-from", type=Path, metavar="RUN", help="begin with its weights")
+    parser.add_argument(
+        "--data-workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that draw samples ahead (default: 0, the training process draws them)",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; all by default")
@@ -46,48 +60,60 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from pose_core.inference.device import choose_device
-    from pose_core.training.temporal import train_temporal
+    from pose_core.training.start import train
 
     if options.threads:
         torch.set_num_threads(options.threads)
     bar = ProgressBar(sys.stderr, "steps")
-    last_mm = None
+    validation: dict[str, float] = {}
     try:
-        recipe = _recipe(options)
-        device = choose_device(options.device)
-        for progress in train_temporal(recipe, options.data, options.out, device, options.recipe):
+        records = train(
+            _recipe(options),
+            options.data,
+            options.out,
+            device=choose_device(options.device),
+            data_workers=options.data_workers,
+            start_from=options.start_from,
+        )
+        for progress in records:
             bar.update(progress.step, progress.num_steps)
-            last_mm = progress.validation_mm or last_mm
+            validation = progress.validation or validation
     except KeyboardInterrupt:
         bar.close()
         print(f"stopped; the same command goes on from {options.out}", file=sys.stderr)
         return EXIT_INTERRUPTED
     finally:
         bar.close()
-    if last_mm is not None:
-        print(f"validation MPJPE {last_mm:.1f} mm on held-out motion with detector noise")
+    for name, error in validation.items():
+        print(f"{name} {error:.1f} mm on held-out motion with a detector's errors")
     print(options.out)
     return 0
 
 
-def _recipe(options: argparse.Namespace):  # noqa: ANN202 - torch is imported when first used
+def _recipe(options: argparse.Namespace) -> "Recipe":
     """The named recipe with the changes of the command line."""
-    from pose_core.errors import ConfigError
-    from pose_core.training.temporal import RECIPES
+    from pose_core.training.recipes import load_recipe
 
-    if options.recipe not in RECIPES:
-        raise ConfigError(
-            f"No recipe is called {options.recipe!r}.", f"Choose of: {', '.join(RECIPES)}."
-        )
-    recipe = RECIPES[options.recipe]
-    names = ("steps", "batch", "seed", "checkpoint_every", "start_from")
-    changes = {name: getattr(options, name) for name in names}
-    shape = {"channels": options.channels}
-    if options.kernels:
-        try:
-            shape["kernel_sizes"] = tuple(int(k) for k in options.kernels.split(","))
-        except ValueError:
-            raise ConfigError(f"--kernels {options.kernels} is not a list of numbers.") from None
-    network = replace(recipe.network, **{k: v for k, v in shape.items() if v is not None})
-    changes = {k: v for k, v in changes.items() if v is not None}
-    return replace(recipe, network=network, **changes)
+    changes = dict(_change(text) for text in options.set)
+    for name in ("batch", "seed"):
+        if (value := getattr(options, name)) is not None:
+            changes[f"schedule.{name}"] = value
+    recipe = load_recipe(options.recipe, changes)
+    return recipe if options.steps is None else recipe.with_steps(options.steps)
+
+
+def _change(text: str) -> tuple[str, object]:
+    """Name and value of one ``--set``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no equals sign.
+    """
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {text} has no value.", "Write --set NAME=VALUE.")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value

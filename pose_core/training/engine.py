@@ -45,9 +45,14 @@ class TrainingTask(Protocol):
         Name of the validation figure, smaller is better, that chooses the best checkpoint.
     """
 
-    network: nn.Module
-    data: TrainingData
-    watched: str
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def data(self) -> TrainingData: ...
+
+    @property
+    def watched(self) -> str: ...
 
     def loss_terms(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Terms by name; their sum is the loss. Terms with factor 0 need not be there."""

@@ -25,7 +25,9 @@ from pose_core.errors import DataError
 from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_mocap
 from pose_core.inference.lifter import TemporalLifter
 from pose_core.metrics.report import mean_error
+from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import manifest_path, model_entry
+from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder, write_json_atomic
 
 _TRAINING_DATA = "CMU Graphics Lab Motion Capture Database and UI-PRMD, through virtual cameras"
@@ -55,29 +57,30 @@ def publish(run: Path, name: str, data: Path, history: str = "") -> dict[str, An
     if state is None:
         raise DataError(f"{run} has no checkpoint.", "Train first: posestage train.")
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    kind = TASKS[config["kind"]].network
     weights = {
-        key.removeprefix("module."): tensor.half().contiguous()
+        key: tensor.half().contiguous()
         for key, tensor in state["average"].items()
-        if key.startswith("module.") and not key.endswith("num_batches_tracked")
+        if not key.endswith("num_batches_tracked")
     }
     content = save(weights, metadata={"format": "pt"})
     path = manifest_path().parent / f"{name}.safetensors"
     path.write_bytes(content)
     motions = load_motions(data)
     entry = {
-        "network": "temporal_conv",
-        "config": config["network"],
+        "network": kind,
+        "config": config["task"]["network"],
         "file": path.name,
         "sha256": hashlib.sha256(content).hexdigest(),
-        "rate_hz": config["rate_hz"],
+        "rate_hz": config["task"]["data"]["rate_hz"],
         "skeleton": "h36m17",
         "preprocessing": "ray_input",
         "units": "metres",
         "training_data": _TRAINING_DATA,
         "licence": "Apache-2.0",
-        "command": f"posestage train {config['recipe']} --data MOCAP --out RUN "
+        "command": f"posestage train {name} --data MOCAP --out RUN "
         f"({state['step']} steps{history and f', {history}'})",
-        "paper": "Gupta 2019, Back to the Future: Joint Aware Temporal Deep Learning",
+        "paper": NETWORKS[kind].paper,
         "num_parameters": sum(w.numel() for k, w in weights.items() if "running" not in k),
         "is_baseline": name != "temporal",
         "mean_pose": mean_pose(DEFAULT_SPLIT.training(motions)).round(4).tolist(),

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,23 +13,27 @@ import torch
 
 from pose_core.data.mocap import load_motions
 from pose_core.errors import ConfigError, DataError
-from pose_core.models.temporal_conv import TemporalConvConfig
+from pose_core.training.recipes import load_recipe
 from pose_core.training.run_folder import RunFolder
-from pose_core.training.temporal import TemporalRecipe, train_temporal
+from pose_core.training.start import train
 
-TINY = TemporalRecipe(
-    network=TemporalConvConfig(channels=16, kernel_sizes=(3, 3), dropout=0.1),
-    batch=4,
-    output_frames=4,
-    steps=12,
-    checkpoint_every=4,
-    validation_batches=1,
-    warmup_steps=2,
-)
+TINY = {
+    "task.network": {"channels": 16, "kernel_sizes": [3, 3], "dropout": 0.1},
+    "task.output_frames": 4,
+    "task.data.validation_samples": 128,
+    "schedule.batch": 4,
+    "schedule.checkpoint_every": 4,
+    "schedule.average_decay": 0.9,
+    "schedule.stages": [{"steps": 12, "warmup_steps": 2}],
+}
 
 
-def train(recipe, data, out):
-    return list(train_temporal(recipe, data, out))
+def tiny(**changes):
+    return load_recipe("temporal", TINY | {k.replace("__", "."): v for k, v in changes.items()})
+
+
+def run(recipe, data, out):
+    return list(train(recipe, data, out))
 
 
 def weights(out):
@@ -38,43 +41,46 @@ def weights(out):
 
 
 def test_training_lowers_the_loss(motion_folder, tmp_path):
-    recipe = replace(TINY, steps=160, checkpoint_every=80, learning_rate=3e-3)
-    progress = train(recipe, motion_folder, tmp_path / "run")
+    stages = [{"steps": 160, "learning_rate": 3e-3}]
+    recipe = tiny(schedule__stages=stages, schedule__checkpoint_every=40)
+    progress = run(recipe, motion_folder, tmp_path / "run")
     assert progress[-1].terms["position"] < 0.7 * progress[0].terms["position"]
     events = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     assert json.loads(events[-1])["state"] == "finished"
-    assert progress[-1].validation_mm is not None
+    validation = [record.validation["MPJPE"] for record in progress if record.validation]
+    assert validation[-1] < 0.8 * validation[0]
 
 
 def test_a_stopped_run_resumes_to_the_same_weights(motion_folder, tmp_path):
-    train(TINY, motion_folder, tmp_path / "whole")
-    for progress in train_temporal(TINY, motion_folder, tmp_path / "parts"):
+    run(tiny(), motion_folder, tmp_path / "whole")
+    for progress in train(tiny(), motion_folder, tmp_path / "parts"):
         if progress.step == 8:
             break  # as if the process had ended after the checkpoint
-    train(TINY, motion_folder, tmp_path / "parts")
+    run(tiny(), motion_folder, tmp_path / "parts")
     for a, b in zip(weights(tmp_path / "whole").values(), weights(tmp_path / "parts").values(),
                     strict=True):  # fmt: skip
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 def test_another_configuration_is_not_mixed_into_a_run(motion_folder, tmp_path):
-    train(TINY, motion_folder, tmp_path / "run")
-    with pytest.raises(ConfigError, match="batch"):
-        train(replace(TINY, batch=5), motion_folder, tmp_path / "run")
+    run(tiny(), motion_folder, tmp_path / "run")
+    with pytest.raises(ConfigError, match="schedule"):
+        run(tiny(schedule__batch=5), motion_folder, tmp_path / "run")
 
 
 def test_a_damaged_checkpoint_is_named(motion_folder, tmp_path):
-    train(TINY, motion_folder, tmp_path / "run")
+    run(tiny(), motion_folder, tmp_path / "run")
     RunFolder(tmp_path / "run").checkpoint_path.write_bytes(b"not a checkpoint")
     with pytest.raises(DataError, match=r"last\.pt"):
-        train(TINY, motion_folder, tmp_path / "run")
+        run(tiny(), motion_folder, tmp_path / "run")
 
 
 def test_the_command_resumes_after_a_kill(motion_folder, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "pose_core", "train", "temporal", "--data", str(motion_folder),
-               "--out", str(out), "--channels", "8", "--kernels", "3,3", "--batch", "2",
-               "--steps", "40", "--checkpoint-every", "20", "--threads", "1"]  # fmt: skip
+               "--out", str(out), "--set", "task.network.channels=8", "--batch", "2",
+               "--set", "task.network.kernel_sizes=[3, 3]", "--steps", "40",
+               "--set", "schedule.checkpoint_every=20", "--threads", "1"]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     checkpoint = out / "checkpoints" / "last.pt"
     deadline = time.monotonic() + 120

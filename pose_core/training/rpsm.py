@@ -1,0 +1,62 @@
+"""Training of RPSM on keypoints (Lin et al. 2017, section 4)."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from pose_core.data.mocap import Motion
+from pose_core.losses.stages import refinement_loss
+from pose_core.models.rpsm import Rpsm, RpsmConfig
+from pose_core.training.lifting_data import HeldOut, LiftingData, MotionSettings
+
+_POSES_FOR_RANGE = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class RpsmSettings:
+    """What is trained, on what.
+
+    Parameters
+    ----------
+    network : RpsmConfig
+        Its `clip_length` is the length of the training clips.
+    data : MotionSettings
+    """
+
+    network: RpsmConfig = field(default_factory=lambda: RpsmConfig(frontend="keypoints"))
+    data: MotionSettings = field(default_factory=MotionSettings)
+
+
+class RpsmTask:
+    """See `pose_core.training.engine.TrainingTask`.
+
+    Parameters
+    ----------
+    settings : RpsmSettings
+    training, held_out : list of Motion
+    """
+
+    watched = "MPJPE"
+
+    def __init__(
+        self, settings: RpsmSettings, training: list[Motion], held_out: list[Motion]
+    ) -> None:
+        self.network = Rpsm(settings.network)
+        frames = settings.network.clip_length
+        self.data = LiftingData(training, settings.data, frames, slice(None))
+        self._held_out = HeldOut(LiftingData(held_out, settings.data, frames, slice(None)))
+        poses = self.data.draw(_POSES_FOR_RANGE, torch.Generator().manual_seed(0))["target"]
+        self.network.fit_normalisation(poses)
+
+    def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Eq. (2)."""
+        stages = network(batch["features"]).stages
+        pose_range = self.network.pose_high - self.network.pose_low
+        target, valid = batch["target"], batch["valid"]
+        loss = refinement_loss(stages, target, pose_range=pose_range, valid=valid)
+        return {"refinement": loss}
+
+    def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
+        """MPJPE of every stage on held-out clips with a detector's errors, mm."""
+        return self._held_out.mpjpe_mm(network, lambda net, f: net(f).stages, device)
