@@ -74,11 +74,14 @@ class LiftingBatch:
         Root-relative positions in the turned camera's axes, metres.
     valid : (B, T) bool Tensor
         Frames inside the recording.
+    keypoints_2d : (B, T, J, 2) Tensor
+        Where the keypoints would be among the features if the detector did not err.
     """
 
     features: Tensor
     target: Tensor
     valid: Tensor
+    keypoints_2d: Tensor
 
 
 @dataclass(eq=False)
@@ -196,11 +199,13 @@ def to_lifting_batch(
 
     The target is the pose as the true camera, turned to the seen middle of the trunk, has it.
     """
-    assumed = rays / assumed_over_true[:, None, None, None]
-    features = normalise_rays(assumed, scores).features
+    focal_error = assumed_over_true[:, None, None, None]
+    frame = normalise_rays(rays / focal_error, scores)
     true_turn = look_at_rotation(trunk_centre(rays, scores))
     relative = camera_xyz - camera_xyz[:, :, :1]
-    return LiftingBatch(features, relative @ true_turn.transpose(-1, -2), valid)
+    target = relative @ true_turn.transpose(-1, -2)
+    true_2d = frame.place(rays_of(camera_xyz) / focal_error)
+    return LiftingBatch(frame.features, target, valid, true_2d)
 
 
 def _low_rate(

@@ -27,10 +27,18 @@ class RayFrame:
         x, y (in person sizes) and score.
     rotation : (B, T, 3, 3) Tensor
         Camera to turned camera: ``x_turned = rotation @ x_camera``.
+    size : (B, T) Tensor
+        Of the person in the turned picture, smoothed over time.
     """
 
     features: Tensor
     rotation: Tensor
+    size: Tensor
+
+    def place(self, rays: Tensor) -> Tensor:
+        """Where other rays (B, T, J, 2) of the same frames lie among `features`, (B, T, J, 2)."""
+        turned = functional.pad(rays, (0, 1), value=1.0) @ self.rotation.transpose(-1, -2)
+        return turned[..., :2] / turned[..., 2:].clamp_min(0.1) / self.size[..., None, None]
 
 
 def look_at_rotation(centre: Tensor) -> Tensor:
@@ -87,4 +95,4 @@ def normalise_rays(rays: Tensor, scores: Tensor) -> RayFrame:
     size = smooth_over_time(spread.clamp_min(1e-8).sqrt())
     features = torch.cat([flat / size[..., None, None], scores[..., None]], dim=-1)
     # Wild keypoints must not drive the network out of the range that it knows.
-    return RayFrame(features.clamp(-6.0, 6.0), rotation)
+    return RayFrame(features.clamp(-6.0, 6.0), rotation, size)

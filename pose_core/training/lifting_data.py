@@ -60,7 +60,7 @@ class LiftingData:
         self.settings, self.window, self.answers = settings, window, answers
 
     def draw(self, num_samples: int, generator: Generator) -> dict[str, Tensor]:
-        """``features (B, T, J, 3)``, ``target (B, T', J, 3)`` metres, ``valid (B, T')``."""
+        """See `LiftingBatch`: ``features`` of the window; the rest of the answered frames."""
         s = self.settings
         batch = lifting_batch(
             self.bank,
@@ -75,6 +75,7 @@ class LiftingData:
             "features": batch.features,
             "target": batch.target[:, self.answers],
             "valid": batch.valid[:, self.answers],
+            "keypoints_2d": batch.keypoints_2d[:, self.answers],
         }
 
 

@@ -8,6 +8,7 @@ from pose_core.configuration import configured
 from pose_core.data.mocap import Motion
 from pose_core.errors import ConfigError
 from pose_core.training.engine import TrainingTask
+from pose_core.training.pose_machine import PoseMachineSettings, PoseMachineTask
 from pose_core.training.recipe_files import read_recipe
 from pose_core.training.rpsm import RpsmSettings, RpsmTask
 from pose_core.training.schedule import Schedule
@@ -36,6 +37,7 @@ class TaskKind:
 TASKS = {
     "temporal": TaskKind("temporal_conv", TemporalSettings, TemporalTask),
     "rpsm": TaskKind("rpsm", RpsmSettings, RpsmTask),
+    "pose_machine": TaskKind("pose_machine", PoseMachineSettings, PoseMachineTask),
 }
 
 

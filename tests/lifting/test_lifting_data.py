@@ -147,6 +147,10 @@ def test_batches_are_repeatable_finite_and_consistent(motion_folder):
     assert not torch.equal(a.features, c.features)
     assert torch.isfinite(a.features).all()
     assert (a.target[:, :, 0] == 0).all()
+    # What the detector should have seen is nearer to what it saw than to anybody else's body.
+    wrong = (a.features[..., :2] - a.keypoints_2d).norm(dim=-1).median()
+    other = (a.features[..., :2] - a.keypoints_2d.roll(1, 0)).norm(dim=-1).median()
+    assert 0 < float(wrong) < 0.3 * float(other)
     assert 1.3 < float(bone_lengths(a.target).sum(-1).mean()) / 2 < 3.0
 
 
@@ -159,6 +163,8 @@ def test_clean_input_is_the_projection_of_the_target(motion_folder):
         cameras=CameraRange(distance_m=(30, 30), focal_error=(1, 1)),
         noise=NoiseLevel(clean_share=1.0),
     )  # fmt: skip
+    seen, ideal = batch.features[..., :2][batch.valid], batch.keypoints_2d[batch.valid]
+    torch.testing.assert_close(seen, ideal, atol=1e-4, rtol=1e-4)
     flat, xy = batch.features[..., :2], batch.target[..., :2]
     flat, xy = (v - v[:, :, :1] for v in (flat, xy))
     scale = (flat * xy).sum((2, 3), keepdim=True) / (xy * xy).sum((2, 3), keepdim=True)

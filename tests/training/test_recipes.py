@@ -66,6 +66,13 @@ def test_names_of_recipes_need_no_torch():
 
 TINY_NETWORKS = {
     "rpsm": {"width": 0.05, "heatmap_size": 11, "adapted_size": 8, "hidden_size": 8},
+    "pose-machine": {
+        "width": 0.05,
+        "heatmap_size": 11,
+        "adapted_size": 8,
+        "hidden_size": 8,
+        "projector_units": 8,
+    },
 }
 
 
