@@ -148,7 +148,7 @@ def xavier(module: nn.Module) -> None:
                 if name.startswith("bias"):
                     nn.init.zeros_(values)
                 else:
-                    for gate in values.chunk(4):
+                    for gate in values.detach().chunk(4):
                         nn.init.xavier_uniform_(gate)
 
 
