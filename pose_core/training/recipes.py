@@ -13,6 +13,7 @@ from pose_core.training.recipe_files import read_recipe
 from pose_core.training.rpsm import RpsmSettings, RpsmTask
 from pose_core.training.schedule import Schedule
 from pose_core.training.temporal import TemporalSettings, TemporalTask
+from pose_core.training.tpnet import LstmSettings, TpNetSettings, TpNetTask
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ TASKS = {
     "temporal": TaskKind("temporal_conv", TemporalSettings, TemporalTask),
     "rpsm": TaskKind("rpsm", RpsmSettings, RpsmTask),
     "pose_machine": TaskKind("pose_machine", PoseMachineSettings, PoseMachineTask),
+    "tpnet": TaskKind("tpnet", TpNetSettings, TpNetTask),
+    "lstm_baseline": TaskKind("lstm_baseline", LstmSettings, TpNetTask),
 }
 
 

@@ -65,6 +65,9 @@ def test_names_of_recipes_need_no_torch():
 
 
 TINY_NETWORKS = {
+    "tp-net": {"hidden": 8},
+    "bi-tp-net": {"hidden": 8},
+    "bi-lstm": {"hidden": 8},
     "rpsm": {"width": 0.05, "heatmap_size": 11, "adapted_size": 8, "hidden_size": 8},
     "pose-machine": {
         "width": 0.05,
