@@ -5,12 +5,11 @@ trained weights are entries of the manifest (see `pose_core.models.registry`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from difflib import get_close_matches
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pose_core.errors import ConfigError
+from pose_core.configuration import configured
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,15 +44,7 @@ class NetworkKind:
         ConfigError
             If a name is unknown or a value is not possible.
         """
-        config_class = getattr(import_module(self.module), self.config)
-        values = dict(values or {})
-        known = [f.name for f in fields(config_class)]
-        for name in values:
-            if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"Choose of: {', '.join(known)}."
-                raise ConfigError(f"{self.config} has no setting {name!r}.", hint)
-        return config_class(**values)
+        return configured(getattr(import_module(self.module), self.config), values or {})
 
     def build(self, values: Mapping[str, Any] | None = None) -> "nn.Module":
         """The network with random weights.
