@@ -1,23 +1,23 @@
-"""Motion capture in npz form: world positions of named joints over time.
+"""Motion capture as training and evaluation take it: gapless movements of the 17 joints.
 
-One sequence is one ``.npz`` with ``positions (T, J, 3)`` in metres (right-handed world, z up),
-``joint_names``, ``fps`` and the labels ``action``, ``subject`` and ``source``; ``h36m17`` picks
-the canonical joints.
+Files of any format are understood and checked by `pose_core.data.recording`.
 """
 
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pose_core.data.mocap_checks import jumps
+from pose_core.data.mocap_files import NPZ_HINT, SUFFIXES, suffix_of
+from pose_core.data.recording import Recording, load_recording
+from pose_core.data.recording_settings import RecordingSettings, settings_for
 from pose_core.errors import DataError
 
-_NEEDED_KEYS = ("positions", "h36m17", "fps")
-_HINT = (
-    "Expected npz files with positions (T, J, 3), h36m17 (17,) and fps, as docs/formats.md says."
-)
+# Shorter gaps are filled along straight lines; longer ones and jumps part a recording in two.
+MAX_FILLED_S = 0.2
+MIN_PART_S = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,48 +46,94 @@ class Motion:
         return len(self.positions)
 
 
-def load_motion(path: Path) -> Motion:
-    """Read one sequence.
+def load_motion(path: Path, settings: RecordingSettings | None = None) -> Motion:
+    """Read one file of any format; of a recording with long gaps the longest part.
 
     Raises
     ------
-    DataError
-        If the file is damaged or lacks what is needed.
+    PoseStageError
+        If the file cannot be read, its joints cannot be found, or a check says that it must not
+        be used as it is.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if missing := [key for key in _NEEDED_KEYS if key not in file]:
-                raise DataError(f"{path} lacks {', '.join(missing)}.", _HINT)
-            positions = np.asarray(file["positions"], dtype=np.float32)
-            index = np.asarray(file["h36m17"], dtype=np.int64)
-            fps = float(file["fps"])
-            labels = {k: str(file[k]) for k in ("action", "subject", "source") if k in file}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path} cannot be read as motion: {error}.", _HINT) from error
-    if positions.ndim != 3 or positions.shape[-1] != 3 or index.shape != (17,):
-        raise DataError(f"{path} has positions {positions.shape}, h36m17 {index.shape}.", _HINT)
-    if not 0 <= index.min() <= index.max() < positions.shape[1] or not fps > 0:
-        raise DataError(f"{path} has joint indices or a frame rate out of range.", _HINT)
-    positions = np.ascontiguousarray(positions[:, index])
-    if len(positions) == 0 or not np.isfinite(positions).all():
-        raise DataError(f"{path} is empty or has positions that are not finite.", _HINT)
-    return Motion(path.stem, positions, fps, **labels)
+    return max(load_parts(path, settings), key=len)
+
+
+def load_parts(path: Path, settings: RecordingSettings | None = None) -> list[Motion]:
+    """Read one file of any format; each part between long gaps or jumps is a motion.
+
+    Raises
+    ------
+    PoseStageError
+        As `load_motion`.
+    """
+    recording = load_recording(path, settings)
+    recording.require_sound()
+    parts = gapless_parts(recording)
+    if not parts:
+        raise DataError(f"In {path} no {MIN_PART_S:g} s are without gaps and jumps.")
+    return parts
+
+
+def gapless_parts(recording: Recording) -> list[Motion]:
+    """Parts of a recording without jumps and with all joints known, short gaps filled in."""
+    xyz = _filled(recording.xyz, round(MAX_FILLED_S * recording.fps))
+    is_known = np.asarray(np.isfinite(xyz).all(axis=(1, 2)))
+    # A part ends where the next frame is unknown or far away.
+    goes_on = is_known[:-1] & is_known[1:] & ~jumps(xyz, recording.fps)
+    starts = np.flatnonzero(is_known & ~np.concatenate([[False], goes_on]))
+    ends = np.flatnonzero(is_known & ~np.concatenate([goes_on, [False]])) + 1
+    runs = list(zip(starts, ends, strict=True))
+    if len(runs) != 1 or not is_known.all():
+        runs = [(a, b) for a, b in runs if b - a >= MIN_PART_S * recording.fps]
+    stem = recording.path.name[: -len(suffix_of(recording.path))]
+    return [
+        Motion(
+            name=stem if len(runs) == 1 else f"{stem}_{i + 1}",
+            positions=np.ascontiguousarray(xyz[a:b], dtype=np.float32),
+            fps=recording.fps,
+            **recording.labels,
+        )
+        for i, (a, b) in enumerate(runs)
+    ]
+
+
+def _filled(xyz: np.ndarray, max_frames: int) -> np.ndarray:
+    """Fill the gaps of each joint that are no longer than this along straight lines."""
+    filled = xyz.copy()
+    for joint in np.flatnonzero(~np.isfinite(xyz).all(axis=(0, 2))):
+        known = np.isfinite(xyz[:, joint]).all(axis=-1)
+        edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]])))
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
+            if start > 0 and end < len(xyz) and end - start <= max_frames:
+                share = np.linspace(0, 1, end - start + 2)[1:-1, None]
+                filled[start:end, joint] = (1 - share) * xyz[start - 1, joint] + share * xyz[
+                    end, joint
+                ]
+    return filled
+
+
+def iterate_motions(folder: Path) -> Iterator[Motion]:
+    """Read every motion capture file below a folder, one after the other, by path.
+
+    A file ``mocap.json`` in a folder holds `RecordingSettings` for the files in it and below.
+
+    Raises
+    ------
+    PoseStageError
+        If the folder has none, or one cannot be read or used.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder.", NPZ_HINT)
+    paths = sorted(path for path in folder.rglob("*") if suffix_of(path) and path.is_file())
+    if not paths:
+        raise DataError(f"No motion capture ({', '.join(SUFFIXES)}) lies below {folder}.")
+    for path in paths:
+        yield from load_parts(path, settings_for(path, folder))
 
 
 def load_motions(folder: Path) -> list[Motion]:
-    """Read every npz below a folder, in the order of their paths.
-
-    Raises
-    ------
-    DataError
-        If there is none, or one cannot be read.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder.", _HINT)
-    paths = sorted(folder.rglob("*.npz"))
-    if not paths:
-        raise DataError(f"No .npz file lies below {folder}.", _HINT)
-    return [load_motion(path) for path in paths]
+    """All that `iterate_motions` gives."""
+    return list(iterate_motions(folder))
 
 
 @dataclass(frozen=True)

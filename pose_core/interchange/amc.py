@@ -119,7 +119,6 @@ def read_amc(handle: BinaryIO, skeleton: AsfSkeleton) -> NamedPoints:
         xyz=np.stack([ends[name] for name in names], axis=1),
         fps=math.nan,
         metres_per_unit=skeleton.metres_per_unit,
-        rotations=np.stack([turns[name] for name in names], axis=1),
     )
 
 
@@ -203,7 +202,7 @@ def read_asf(handle: BinaryIO) -> AsfSkeleton:
     units = {words[0]: words[1:] for words in sections.get(":units", [])}
     angle = "".join(units.get("angle", ["deg"])).lower()
     radians_per_unit = math.radians(1) if angle.startswith("deg") else 1.0
-    length = float(_numbers(units.get("length", ["0"])[:1], "units")[0])
+    length = float(_numbers(units.get("length", [])[:1] or ["0"], "units")[0])
     root = {words[0]: words[1:] for words in sections[":root"]}
     order = tuple(word.lower() for word in root.get("order", []))
     bones = {ROOT: Bone(ROOT, "", np.zeros(3), _root_axes(root, radians_per_unit), order)}

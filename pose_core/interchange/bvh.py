@@ -7,6 +7,7 @@ Convention for positions: a root's position channels are added to its OFFSET, th
 joint take the place of its OFFSET. (Programs differ for roots with an OFFSET; we write zero.)
 """
 
+import io
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -231,26 +232,23 @@ def _parse_motion(text: str, num_channels: int) -> tuple[np.ndarray, float]:
         raise _damaged("Frames or Frame Time is missing")
     num_frames = int(head[1])
     frame_time_s = _number(head[2], "Frame Time")
-    words = text[head.end() :].split()
     if frame_time_s <= 0 or num_frames < 1 or num_channels < 1:
         raise _damaged("it has no frames, no channels or no frame time")
+    rows = text[head.end() :]
+    try:  # several times as fast as taking the words one by one, but only for a row per frame
+        values = np.loadtxt(io.StringIO(rows), comments=None, ndmin=2)
+    except ValueError:
+        values = np.zeros((0, 0))
+    if values.shape == (num_frames, num_channels) and (np.abs(values) < LARGEST_NUMBER).all():
+        return values, frame_time_s
+    words = rows.split()
     if len(words) != num_frames * num_channels:
         raise _damaged(
             f"it announces {num_frames} frames of {num_channels} numbers, "
             f"and holds {len(words) / num_channels:.1f}"
         )
-    return _numbers(words).reshape(num_frames, num_channels), frame_time_s
-
-
-def _numbers(words: list[str]) -> np.ndarray:
-    """All words as numbers, at the speed of numpy; one by one where that says no."""
-    try:
-        values = np.array(words, dtype=np.float64)
-    except ValueError:
-        values = np.full(1, np.nan)
-    if not (np.abs(values) < LARGEST_NUMBER).all():
-        values = np.array([_number(word, "a frame") for word in words])
-    return values
+    values = np.array([_number(word, "a frame") for word in words])
+    return values.reshape(num_frames, num_channels), frame_time_s
 
 
 def _number(word: str, where: str) -> float:

@@ -1,6 +1,7 @@
 """Points with names over time: what every motion capture file comes down to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,8 +40,8 @@ class NamedPoints:
         None where the file does not say.
     up : str
         Axis that the file says is up, such as ``y`` or ``-z``; empty where it does not say.
-    rotations : (T, N, 3, 3) float64 ndarray, optional
-        From each joint's axes to the file's, where the format has them.
+    labels : dict
+        ``action``, ``subject`` and ``source``, where the file has them.
     """
 
     names: tuple[str, ...]
@@ -48,7 +49,7 @@ class NamedPoints:
     fps: float
     metres_per_unit: float | None = None
     up: str = ""
-    rotations: np.ndarray | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def metres_per_unit(word: str) -> float | None:
