@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 # All that zipfile and numpy's header parser raise for a damaged file.
-_DAMAGE = (
+DAMAGE = (
     ValueError,
     KeyError,
     TypeError,
@@ -61,7 +61,7 @@ def read_arrays(handle: BinaryIO, max_bytes: int) -> dict[str, np.ndarray]:
                 info.filename.removesuffix(".npy"): _read_array(archive, info)
                 for info in archive.infolist()
             }
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise DamagedArrays(f"{type(exc).__name__}: {exc}") from exc
 
 
