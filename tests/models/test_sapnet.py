@@ -232,6 +232,56 @@ def test_soft_argmax_carries_gradients_to_the_hourglass():
     assert net.hourglass.stacks[1].heatmaps.weight.grad.abs().max() > 0
 
 
+def coloured_joints(walker_xyz, size):
+    """Eight one-frame clips: pictures of coloured dots, seen from all around, and their truth.
+
+    Returns pictures (8, 1, 3, size, size), places in half sides (8, 1, 16, 2) and MPII joints
+    (8, 1, 16, 3), metres.
+    """
+    poses = torch.from_numpy(walker_xyz)[:56:7, None].float()
+    x, y, z = (poses - poses[:, :, :1]).unbind(-1)
+    angle = torch.linspace(0, 5, 8)[:, None, None]
+    turned = [angle.cos() * x + angle.sin() * z, y, angle.cos() * z - angle.sin() * x]
+    joints = TO_MPII.float() @ torch.stack(turned, dim=-1)
+    places = 0.9 * joints[..., :2]
+    dots = gaussian_maps(half_sides_to_cells(places, size), size, 2.0)
+    hue = torch.arange(16) * 2 * torch.pi / 16
+    colours = 0.5 + 0.5 * torch.stack([hue.cos(), (hue + 2.1).cos(), (hue + 4.2).cos()], -1)
+    pictures = torch.einsum("btkhw,kc->btchw", dots, colours).clamp(0, 1)
+    return pictures, places, joints
+
+
+def test_learns_eight_clips_by_heart(walker_xyz):
+    pictures, places, joints = coloured_joints(walker_xyz, 64)
+    truth = torch.tensor(joint_map(MPII_16, H36M_17).weights).float() @ joints
+    net = tiny(
+        channels=32,
+        num_stacks=1,
+        decoding="soft_argmax",
+        limb_length_m=limb_length(joints, MPII_16).mean().item(),
+    ).train()
+    size, steps = net.config.heatmap_size, 200
+    maps = gaussian_maps(half_sides_to_cells(places, size), size, 1.0)
+    depths = depth_target(joints, places)
+    optimizer = torch.optim.Adam(net.parameters(), fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, steps, pct_start=0.15)
+    for step in range(steps):
+        if step == 120:
+            net.eval()  # from here on with the statistics that it will be used with
+        output = net(pictures)
+        loss = 3 * (output.keypoints - places).norm(dim=-1).mean()
+        loss = loss + (output.depths - depths).abs().mean()
+        if step < 60:
+            loss = loss + 5 * (output.heatmaps - maps).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        error = (net(pictures).stages[-1] - truth).norm(dim=-1).mean()
+    assert error < 0.005
+
+
 def test_training_stages_name_parts_of_the_network():
     parts = dict(tiny().named_children())
     for stage in SAPNET_STAGES:
