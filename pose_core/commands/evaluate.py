@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,20 +15,38 @@ if TYPE_CHECKING:
     from pose_core.inference.evaluate import Lift, MocapProtocol
     from pose_core.metrics.report import Report, SequenceErrors
 
+Result = TypeVar("Result")
+
 _MEAN_POSE = "mean pose"
+_MOCAP = "mocap"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add this command to the command line."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="measure the errors of a model on motion capture",
-        description="Look at recorded motion through virtual cameras, lift what they see to 3D, "
-        "and report the errors in millimetres beside those of always answering the mean pose.",
+        help="measure the errors of a model on motion capture or on a benchmark",
+        description="Look at recorded motion through virtual cameras, or at a benchmark of the "
+        "field through its own, lift what they see to 3D, and report the errors in millimetres "
+        "beside those of always answering the mean pose and those that papers have published.",
     )
     parser.add_argument("model", metavar="MODEL", help="see posestage models")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of npz")
-    parser.add_argument("--protocol", choices=("mocap",), default="mocap")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder of npz, or of a benchmark"
+    )
+    parser.add_argument(
+        "--protocol",
+        default=_MOCAP,
+        metavar="NAME",
+        help="mocap (the default); h36m-1, h36m-2, h36m-3, h36m-sapnet, h36m-joint-aware, "
+        "humaneva or mpi-inf-3dhp (a wrong DIR gets a message that names the files they need)",
+    )
+    parser.add_argument(
+        "--keypoints",
+        default="gt",
+        metavar="NAME",
+        help="of a benchmark: true 2D (gt), or NAME of data_2d_h36m_NAME.npz",
+    )
     parser.add_argument(
         "--noise",
         choices=("none", "detector"),
@@ -58,8 +77,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate, print tables, write files."""
-    report = _evaluate_mocap(options)
-    print("\n".join(table(report, options.held_out)))
+    if options.protocol == _MOCAP:
+        report = _evaluate_mocap(options)
+        print("\n".join(table(report, options.held_out)))
+    else:
+        report = _evaluate_benchmark(options)
     _write_files(report, options)
     return 0
 
@@ -94,20 +116,72 @@ def _evaluate_mocap(options: argparse.Namespace) -> "Report":
     return Report(MOCAP_METRICS, results)
 
 
+def _evaluate_benchmark(options: argparse.Namespace) -> "Report":
+    """Evaluate by the protocol of a paper and print its table."""
+    from pose_core.data.protocols import get_protocol, sequences_of
+    from pose_core.data.skipping import SkipLog
+    from pose_core.inference.benchmark import benchmark_metrics, evaluate_benchmark
+    from pose_core.inference.evaluate import Lift, mean_pose_lift
+    from pose_core.inference.lifter import TemporalLifter
+    from pose_core.metrics.report import Report
+    from pose_core.metrics.report_files import actions_table, parts_line
+    from pose_core.models.registry import model_entry
+
+    protocol = get_protocol(options.protocol)
+    _refuse_options_of_mocap(options)
+    entry = model_entry(options.model)
+    entries = sequences_of(protocol, options.data, options.keypoints)
+    lifts: dict[str, Lift] = {entry.name: TemporalLifter(entry).lift}
+    if entry.mean_pose is not None:
+        lifts[_MEAN_POSE] = mean_pose_lift(np.array(entry.mean_pose))
+    results = {}
+    for name, lift in lifts.items():
+        log = SkipLog(len(entries))
+        found = evaluate_benchmark(lift, entries, protocol, log)
+        results[name] = [r for some in _shown(found, len(entries), "sequences") for r in some]
+    columns = protocol.columns
+    report = Report(benchmark_metrics(protocol), results, protocol.references, tuple(columns))
+    print(protocol.title)
+    for metric in protocol.metrics:
+        print("\n".join(["", *actions_table(report, metric, columns)]))
+    print("\n".join(["", *(parts_line(report, name, "MPJPE") for name in results), *log.lines()]))
+    return report
+
+
+def _refuse_options_of_mocap(options: argparse.Namespace) -> None:
+    from pose_core.errors import ConfigError
+
+    given = {
+        "--noise": options.noise != "none",
+        "--focal": options.focal != "known",
+        "--roll": options.roll is not None,
+        "--held-out": options.held_out,
+    }
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise ConfigError(
+            f"{', '.join(names)} does not go with --protocol {options.protocol}.",
+            "A benchmark has its own cameras and its own split.",
+        )
+
+
 def _errors(
     lift: "Lift", motions: "list[Motion]", protocol: "MocapProtocol"
 ) -> "list[SequenceErrors]":
     from pose_core.inference.evaluate import evaluate_mocap
 
-    bar = ProgressBar(sys.stderr, "views")
-    results = []
+    total = len(motions) * protocol.num_views
+    return list(_shown(evaluate_mocap(lift, motions, protocol), total, "views"))
+
+
+def _shown(results: Iterable[Result], total: int, unit: str) -> Iterator[Result]:
+    """The same results, while a bar shows how many there are."""
+    bar = ProgressBar(sys.stderr, unit)
     try:
-        for result in evaluate_mocap(lift, motions, protocol):
-            results.append(result)
-            bar.update(len(results), len(motions) * protocol.num_views)
+        for done, result in enumerate(results, start=1):
+            yield result
+            bar.update(done, total)
     finally:
         bar.close()
-    return results
 
 
 def _groups(results: "list[SequenceErrors]", by_split: bool) -> "dict[str, list[SequenceErrors]]":

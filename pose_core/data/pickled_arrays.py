@@ -30,7 +30,7 @@ from pose_core.errors import DataError
 
 # The largest known file, Human3.6M with detections, has 0.3 GB.
 _MAX_BYTES = 4 * 1024**3
-_MAX_NODES = 1_000_000
+_MAX_NODES = 100_000
 _MAX_DEPTH = 8
 _NUMBER_CODE = re.compile(r"[fiu][1248]|b1")
 

@@ -17,15 +17,17 @@ class PoseSequence:
 
     Parameters
     ----------
-    keypoints : (T, J, 2) float32 ndarray
-        Pixels of the picture as recorded, bent by the lens; NaN where missing.
-    scores : (T, J) float32 ndarray
+    keypoints : (T, 17, 2) float32 ndarray
+        The joints of `H36M_17`, which is what lifters take, in pixels of the picture as recorded,
+        bent by the lens; NaN where missing.
+    scores : (T, 17) float32 ndarray
         0..1, 0 where missing.
     camera_xyz : (T, J, 3) float32 ndarray
         True positions in camera coordinates, metres; NaN where there is no truth.
     camera : LensCamera
     fps : float
     skeleton : Skeleton
+        Joints of the truth: those that the benchmark measures.
     frame_actions : tuple of str
         Action of each frame, where it changes within a recording; empty otherwise.
     video : Path, optional
@@ -44,8 +46,8 @@ class PoseSequence:
     def __post_init__(self) -> None:
         num_frames, num_joints = len(self.camera_xyz), self.skeleton.num_joints
         wanted = {
-            "keypoints": (num_frames, num_joints, 2),
-            "scores": (num_frames, num_joints),
+            "keypoints": (num_frames, H36M_17.num_joints, 2),
+            "scores": (num_frames, H36M_17.num_joints),
             "camera_xyz": (num_frames, num_joints, 3),
         }
         for name, shape in wanted.items():

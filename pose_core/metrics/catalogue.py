@@ -7,14 +7,14 @@ from pose_core.metrics.report import Metric
 from pose_core.skeleton import H36M_17, Skeleton
 
 
-def pose_metrics(joint_names: tuple[str, ...], root: int = 0) -> tuple[Metric, ...]:
+def pose_metrics(joint_names: tuple[str, ...], root: int | None = 0) -> tuple[Metric, ...]:
     """The MPJPE family for the joints named.
 
     Parameters
     ----------
     joint_names : tuple of str
-    root : int
-        Joint at which both poses are put together.
+    root : int, optional
+        Joint at which both poses are put together; None where they are already.
     """
     functions = {
         "MPJPE": (pose_error.mpjpe, "mm"),
@@ -29,7 +29,7 @@ def pose_metrics(joint_names: tuple[str, ...], root: int = 0) -> tuple[Metric, .
     )
 
 
-def share_metrics(joint_names: tuple[str, ...], root: int = 0) -> tuple[Metric, ...]:
+def share_metrics(joint_names: tuple[str, ...], root: int | None = 0) -> tuple[Metric, ...]:
     """PCK within 150 mm and its area under the curve, for the joints named."""
     return tuple(
         Metric(name, "%", partial(function, root=root), joint_names, higher_is_better=True)

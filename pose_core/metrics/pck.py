@@ -14,8 +14,7 @@ joint is right when its error is *below* the threshold. So even a perfect answer
 
 import numpy as np
 
-from pose_core.geometry import root_centre
-from pose_core.metrics.pose_error import mpjpe
+from pose_core.metrics.pose_error import mpjpe, together
 
 PCK_THRESHOLD_MM = 150.0
 AUC_THRESHOLDS_MM = tuple(float(t) for t in range(0, 151, 5))
@@ -24,7 +23,7 @@ AUC_THRESHOLDS_MM = tuple(float(t) for t in range(0, 151, 5))
 def pck(
     predicted: np.ndarray,
     truth: np.ndarray,
-    root: int = 0,
+    root: int | None = 0,
     threshold_mm: float = PCK_THRESHOLD_MM,
 ) -> np.ndarray:
     """Whether each joint (T, J) lies within the threshold, roots together: 100 or 0 per cent.
@@ -33,22 +32,25 @@ def pck(
     ----------
     predicted, truth : (T, J, 3) ndarray
         Metres, same axes.
-    root : int
+    root : int, optional
+        Joint at which both are put together; None where they are already.
     threshold_mm : float
     """
     errors, has_truth = _errors(predicted, truth, root)
     return np.where(has_truth, 100.0 * (errors < threshold_mm), np.nan)
 
 
-def auc(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndarray:
+def auc(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
     """Mean of `pck` over the thresholds 0, 5, ..., 150 mm: the area under its curve, (T, J) %."""
     errors, has_truth = _errors(predicted, truth, root)
     share = np.mean([errors < threshold for threshold in AUC_THRESHOLDS_MM], axis=0)
     return np.where(has_truth, 100.0 * share, np.nan)
 
 
-def _errors(predicted: np.ndarray, truth: np.ndarray, root: int) -> tuple[np.ndarray, np.ndarray]:
+def _errors(
+    predicted: np.ndarray, truth: np.ndarray, root: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """(T, J) mm, infinite where nothing was predicted, and where there is truth."""
     errors = mpjpe(predicted, truth, root)
-    has_truth = np.asarray(np.isfinite(root_centre(truth, root)).all(axis=-1))
+    has_truth = np.asarray(np.isfinite(together(truth, root)).all(axis=-1))
     return np.where(np.isnan(errors), np.inf, errors), has_truth

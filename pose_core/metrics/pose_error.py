@@ -3,7 +3,8 @@
 All functions take predicted and true positions ``(T, J, 3)`` in the same axes and return one
 number for each frame and joint, so that any mean can be taken. A joint that is missing (NaN) in
 either has the error NaN and takes no part in any alignment; a frame without its root, or with
-fewer than three joints to align, has no errors at all.
+fewer than three joints to align, has no errors at all. `root` is the joint at which both poses are
+put together; None leaves poses as they are, for those whose origin is no joint of theirs.
 
 The "3D pose error" of the RPSM and of the self-supervised pose machine (distances of all joints
 "up to translation") is `mpjpe`: both papers predict positions relative to the pelvis, so that the
@@ -18,15 +19,20 @@ from pose_core.geometry import root_centre, similarity_align
 _FEWEST_ALIGNED = 3
 
 
-def mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndarray:
+def together(xyz: np.ndarray, root: int | None) -> np.ndarray:
+    """Positions (T, J, 3) relative to the root, where there is one."""
+    return xyz if root is None else root_centre(xyz, root)
+
+
+def mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
     """Distance of each joint after putting both roots together (Protocol 1), (T, J) mm."""
-    return _distance_mm(root_centre(predicted, root), root_centre(truth, root))
+    return _distance_mm(together(predicted, root), together(truth, root))
 
 
-def pa_mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndarray:
+def pa_mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
     """Distance after the best rotation, translation and scale per frame (Protocol 2), (T, J) mm.
 
-    `root` is there for the sake of one signature; no joint is special here.
+    No joint is special here; `root` is there for the sake of one signature.
     """
     known = _known(predicted, truth)
     # At the mean of the known joints a joint adds nothing to the mean, the covariance or the
@@ -37,27 +43,29 @@ def pa_mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndar
     return np.where(usable, errors, np.nan)
 
 
-def n_mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndarray:
+def n_mpjpe(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
     """Distance after the best scale per frame, roots together (Protocol 3), (T, J) mm."""
-    a, b = root_centre(predicted, root), root_centre(truth, root)
+    a, b = together(predicted, root), together(truth, root)
     known = _known(a, b)[..., None]
     product, square = np.where(known, a * b, 0.0), np.where(known, a * a, 0.0)
     scale = product.sum(axis=(-1, -2)) / np.maximum(square.sum(axis=(-1, -2)), 1e-12)
     return _distance_mm(scale[:, None, None] * a, b)
 
 
-def mpjve(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndarray:
+def mpjve(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
     """Norm of the first difference of the root-relative error, (T - 1, J) mm a frame."""
     return _difference_mm(predicted, truth, root, order=1)
 
 
-def mpjae(predicted: np.ndarray, truth: np.ndarray, root: int = 0) -> np.ndarray:
+def mpjae(predicted: np.ndarray, truth: np.ndarray, root: int | None = 0) -> np.ndarray:
     """Norm of the second difference of the root-relative error, (T - 2, J) mm a frame squared."""
     return _difference_mm(predicted, truth, root, order=2)
 
 
-def _difference_mm(predicted: np.ndarray, truth: np.ndarray, root: int, order: int) -> np.ndarray:
-    error = root_centre(predicted, root) - root_centre(truth, root)
+def _difference_mm(
+    predicted: np.ndarray, truth: np.ndarray, root: int | None, order: int
+) -> np.ndarray:
+    error = together(predicted, root) - together(truth, root)
     return 1000 * np.linalg.norm(np.diff(error, n=order, axis=0), axis=-1)
 
 
