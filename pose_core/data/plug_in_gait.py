@@ -32,6 +32,7 @@ SHOULDER_BELOW_ACROMION_M = 0.045
 HEAD_TOP_ABOVE_BAND_M = 0.09  # of the plane of the four head markers
 BENT_DEG = 25.0
 MIN_BENT_FRAMES = 5
+AXIS_ROUNDS = 10
 
 Points = dict[str, np.ndarray]
 
@@ -72,14 +73,17 @@ def joint_centres(markers: Points) -> tuple[Points, JointMatch]:
         points[f"{side}_wrist"] = (markers[f"{letter}WRA"] + markers[f"{letter}WRB"]) / 2
         knee, ankle = markers[f"{letter}KNE"], markers[f"{letter}ANK"]
         # A knee bends backwards: cross(thigh, shin) points left. An elbow bends forwards.
-        leg = _Hinge(points[f"{side}_hip"], knee, ankle, markers.get(f"{letter}THI"))
+        thigh_wand = markers.get(f"{letter}THI")
+        leg = _Hinge(
+            points[f"{side}_hip"], knee, ankle, KNEE_INWARDS_M, ANKLE_INWARDS_M, thigh_wand
+        )
         outwards = leg.outwards(sign, sign * across)
         points[f"{side}_knee"] = knee - KNEE_INWARDS_M * outwards
-        points[f"{side}_ankle"] = ankle - ANKLE_INWARDS_M * _across(outwards, ankle - knee)
+        points[f"{side}_ankle"] = ankle - ANKLE_INWARDS_M * outwards
         elbow = markers[f"{letter}ELB"]
-        arm = _Hinge(
-            points[f"{side}_shoulder"], elbow, points[f"{side}_wrist"], markers.get(f"{letter}UPA")
-        )
+        arm_wand = markers.get(f"{letter}UPA")
+        shoulder, wrist = points[f"{side}_shoulder"], points[f"{side}_wrist"]
+        arm = _Hinge(shoulder, elbow, wrist, ELBOW_INWARDS_M, 0.0, arm_wand)
         outwards = arm.outwards(-sign, sign * shoulders_across)
         points[f"{side}_elbow"] = elbow - ELBOW_INWARDS_M * outwards
     points |= _trunk_and_head(markers)
@@ -125,12 +129,16 @@ def _hips(markers: Points) -> Points:
 
 @dataclass(frozen=True, eq=False)
 class _Hinge:
-    """A limb of two bones.
+    """A limb of two bones with markers beside its joints.
 
     Parameters
     ----------
-    start, marker, end : (T, 3) ndarray
-        Upper joint, marker beside the joint between, lower end.
+    start : (T, 3) ndarray
+        Its upper joint.
+    marker, end : (T, 3) ndarray
+        Beside the joint between the bones, and at the lower end.
+    inwards, end_inwards : float
+        How far the joints lie inside of these, metres.
     wand : (T, 3) ndarray or None
         A third marker on the upper bone.
     """
@@ -138,6 +146,8 @@ class _Hinge:
     start: np.ndarray
     marker: np.ndarray
     end: np.ndarray
+    inwards: float
+    end_inwards: float
     wand: np.ndarray | None
 
     def outwards(self, sign: float, otherwise: np.ndarray) -> np.ndarray:
@@ -146,18 +156,33 @@ class _Hinge:
         `sign` makes the axis about which the limb bends point outwards; `otherwise` is taken
         where that axis is never seen, or the upper bone has no third marker.
         """
-        upper, lower = _unit(self.marker - self.start), _unit(self.end - self.marker)
-        axis = sign * _unit(np.cross(upper, lower))
-        is_bent = (upper * lower).sum(-1) < np.cos(np.deg2rad(BENT_DEG))
-        if self.wand is None or is_bent.sum() < MIN_BENT_FRAMES:
-            return _across(otherwise, upper)
+        upper = _unit(self.marker - self.start)
+        outwards = _across(otherwise, upper)
+        if self.wand is None:
+            return outwards
         side = _across(self.wand - self.start, upper)
         frames = np.stack([side, upper, np.cross(side, upper)], axis=-1)
+        # The plane in which the limb bends is that of its joints, which lie inwards by the axis
+        # that is looked for: each round halves what is left of the error, or better.
+        for _ in range(AXIS_ROUNDS):
+            axis = self._axis_on_the_bone(sign, outwards, frames)
+            if axis is None:
+                break
+            outwards = _unit(frames @ axis)
+        return outwards
+
+    def _axis_on_the_bone(
+        self, sign: float, outwards: np.ndarray, frames: np.ndarray
+    ) -> np.ndarray | None:
+        """(3,) axis of the bend in the upper bone's axes; None where the limb never bends."""
+        joint = self.marker - self.inwards * outwards
+        end = self.end - self.end_inwards * outwards
+        upper, lower = _unit(joint - self.start), _unit(end - joint)
+        is_bent = (upper * lower).sum(-1) < np.cos(np.deg2rad(BENT_DEG))
+        axis = sign * _unit(np.cross(upper, lower))
         local = np.einsum("tji,tj->ti", frames, axis)[is_bent]
         local = local[np.isfinite(local).all(axis=-1)]
-        if len(local) < MIN_BENT_FRAMES:
-            return _across(otherwise, upper)
-        return _across(frames @ np.median(local, axis=0), upper)
+        return np.median(local, axis=0) if len(local) >= MIN_BENT_FRAMES else None
 
 
 def _trunk_and_head(markers: Points) -> Points:
