@@ -2,6 +2,12 @@
 
 Eq. (1) sums squared differences between prediction and truth of seven quantities computed from
 joint positions. All functions take positions ``(B, T, 17, 3)``, root-relative, metres.
+
+What the paper leaves open, and how it is settled here: its "fixed distances between particular
+joints, such as hip and knee" are the lengths of all bones; "angles between limbs" are those
+between each bone and the one before it in the chain; the "range of motion" of a limb is the
+largest minus the smallest angle of its elbow or knee in the window; each quantity is averaged
+over joints and frames, and its weight, of which the paper prints none, is ours.
 """
 
 from dataclasses import dataclass, fields
@@ -12,14 +18,15 @@ from torch import Tensor
 from pose_core.errors import ConfigError
 from pose_core.skeleton import H36M_17
 
-# (bone, bone) pairs that share a joint: each bone named by the joint at its end.
+# (bone before, bone) of every chain; each bone is named by the joint at its end.
 ADJACENT_BONES = tuple(
     (parent, child)
     for child, parent in enumerate(H36M_17.parents)
     if parent >= 0 and H36M_17.parents[parent] >= 0
 )
 _LIMB_PAIRS = ((2, 3), (5, 6), (12, 13), (15, 16))
-_BONES = tuple((p, c) for p, c in H36M_17.bones)
+# A bone shorter than 1 mm has no direction.
+_SHORTEST_SQUARED_M = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +68,7 @@ class JointAwareWeights:
 
 def bone_vectors(xyz: Tensor) -> Tensor:
     """(B, T, 16, 3) vectors from parent to child, in the order of joints 1..16."""
-    parents = [p for p, _ in _BONES]
-    children = [c for _, c in _BONES]
+    parents, children = (list(joints) for joints in zip(*H36M_17.bones, strict=True))
     return xyz[..., children, :] - xyz[..., parents, :]
 
 
@@ -72,12 +78,19 @@ def bone_lengths(xyz: Tensor) -> Tensor:
 
 
 def limb_angles(xyz: Tensor, pairs: tuple[tuple[int, int], ...] = ADJACENT_BONES) -> Tensor:
-    """(B, T, len(pairs)) angles between adjacent bones, radians, 0 when straight."""
+    """(B, T, len(pairs)) angles between adjacent bones, radians, 0 when straight.
+
+    Where a bone has no direction the angle is a right one, without gradient: it would be without
+    bounds near length zero.
+    """
     bones = bone_vectors(xyz)
     first = bones[..., [a - 1 for a, _ in pairs], :]
     second = bones[..., [b - 1 for _, b in pairs], :]
+    shorter = torch.minimum(first.square().sum(-1), second.square().sum(-1))
+    has_angle = shorter > _SHORTEST_SQUARED_M
     sine = (torch.cross(first, second, dim=-1).square().sum(-1) + 1e-12).sqrt()
-    return torch.atan2(sine, (first * second).sum(-1))
+    cosine = (first * second).sum(-1)
+    return torch.atan2(torch.where(has_angle, sine, 1.0), torch.where(has_angle, cosine, 0.0))
 
 
 def length_asymmetry(xyz: Tensor) -> Tensor:
@@ -111,13 +124,16 @@ def joint_aware_terms(
     predicted, truth : (B, T, 17, 3) Tensor
         Root-relative, metres. Windows shorter than three frames have no motion terms.
     valid : (B, T) bool Tensor
-        Frames that count.
+        Frames that count; what the others hold, be it NaN, makes no difference. A difference over
+        time counts where all its frames do, a range of motion where the whole window does.
 
     Returns
     -------
     dict of str to scalar Tensor
         Their sum is the loss.
     """
+    # NaN times 0 is NaN: frames that do not count are emptied first.
+    predicted, truth = (xyz.masked_fill(~valid[..., None, None], 0.0) for xyz in (predicted, truth))
     mask = valid.to(predicted.dtype)
     window = mask.amin(dim=1, keepdim=True)
 
@@ -127,8 +143,10 @@ def joint_aware_terms(
 
     def squared(function, order: int = 0) -> Tensor:  # noqa: ANN001
         error = difference(function(predicted) - function(truth), order)
-        frames = mask[:, order:] * mask[:, : mask.shape[1] - order]
-        return mean(error.square(), frames) if error.shape[1] else error.sum()
+        if not error.shape[1]:
+            return error.sum()  # 0: the window is too short for this difference
+        frames = mask.unfold(1, order + 1, 1).amin(dim=-1)
+        return mean(error.square(), frames)
 
     terms = {
         "position": lambda: mean((predicted - truth).norm(dim=-1), mask),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from pose_core.errors import ConfigError
@@ -24,11 +24,12 @@ class TemporalConvConfig:
     num_joints : int
         Joints in and out.
     num_features : int
-        Numbers per input joint: x, y and score.
+        Numbers per input joint: x, y and score (paper: x and y only).
     channels : int
         Width; the paper uses 2048, its baseline 1024.
     kernel_sizes : tuple of int
-        Odd kernels; their product is the receptive field (3,3,3,3,3 gives 243 frames).
+        Odd kernels; their product is the receptive field: 3,3,3,3,3 of the paper gives 243
+        frames, four of them 81, three 27.
     dropout : float
         Share of features dropped in training (paper: 0.25).
     causal : bool
@@ -37,7 +38,7 @@ class TemporalConvConfig:
 
     num_joints: int = 17
     num_features: int = 3
-    channels: int = 1024
+    channels: int = 2048
     kernel_sizes: tuple[int, ...] = (3, 3, 3, 3, 3)
     dropout: float = 0.25
     causal: bool = False
@@ -161,3 +162,9 @@ class TemporalConv(nn.Module):
         for block in self.blocks:
             x = block(x, strided=strided)
         return self.shrink(x).unflatten(2, (-1, 3))[None]
+
+    def example_inputs(self, batch: int, frames: int, generator: Generator) -> tuple[Tensor]:
+        """Arguments of `forward` that give `frames` frames: random (B, frames + R - 1, J, F)."""
+        c = self.config
+        shape = (batch, frames + c.receptive_field - 1, c.num_joints, c.num_features)
+        return (torch.randn(shape, generator=generator, device=generator.device),)
