@@ -179,6 +179,12 @@ def test_limbs_count_as_straight_up_to_a_limit():
     assert float(illegal_angle_loss(standing((40, 40, -15, 40)))) > 0
 
 
+def test_limbs_with_a_missing_joint_are_not_flagged():
+    pose = standing((-40, -40, -40, 40))
+    pose[H36M_17.index("left_wrist")] = torch.nan
+    assert illegal_joints(pose).tolist() == [False, True, True, False]
+
+
 def test_turned_and_moved_bodies_cost_the_same_and_mirrored_ones_swap_sides():
     pose = standing((40, -30, 10, -50))
     turn = torch.linalg.qr(random_poses(H36M_17, seed=3)[:3])[0]

@@ -160,7 +160,7 @@ def illegal_joints(
     Returns
     -------
     (..., 4) bool Tensor
-        In the order of `HINGES`.
+        In the order of `HINGES`; False where a joint of the limb is missing (NaN).
 
     Notes
     -----
