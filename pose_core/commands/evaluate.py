@@ -32,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("model", metavar="MODEL", help="see posestage models")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder of npz, or of a benchmark"
+        "--data", type=Path, required=True, metavar="DIR", help="folder of motion, or a benchmark"
     )
     parser.add_argument(
         "--protocol",
