@@ -46,6 +46,7 @@ def count(module):
 
 # The paper's network ------------------------------------------------------------------------
 
+SHARED = 9_110_720  # Table 1, counted in test_image_features
 PER_STAGE = (9 * (128 + 128) * 128 + 128) + (9 * 128 * 128 + 128)
 ADAPTION = 2 * (25 * 128 * 128 + 128) + (128 * 3 * 3 * 1024 + 1024)
 # Four gates see 1024 adapted features, 51 coordinates and 1024 hidden; PyTorch has two biases.
@@ -53,22 +54,22 @@ LSTM = 4 * (1024 * (1024 + 51) + 1024 * 1024 + 2 * 1024)
 POSE = 1024 * 51 + 51
 
 
-def test_parameters_counted_from_the_text():
-    shared = 9_110_720  # Table 1, counted in test_image_features
-    totals = {
-        "partial": shared + 3 * PER_STAGE + ADAPTION + LSTM + POSE,
-        "all": shared + PER_STAGE + ADAPTION + LSTM + POSE,
-        "none": shared + 3 * (PER_STAGE + ADAPTION + LSTM + POSE),
-    }
-    assert totals == {"partial": 21_096_691, "all": 20_211_443, "none": 42_412_889}
-    for share, total in totals.items():
-        assert count(Rpsm(RpsmConfig(share=share))) == total
+@pytest.mark.parametrize(
+    ("share", "by_hand", "total"),
+    [
+        ("all", SHARED + PER_STAGE + ADAPTION + LSTM + POSE, 20_211_443),
+        ("none", SHARED + 3 * (PER_STAGE + ADAPTION + LSTM + POSE), 42_412_889),
+    ],
+)
+def test_parameters_counted_from_the_text(share, by_hand, total):
+    assert count(Rpsm(RpsmConfig(share=share))) == by_hand == total
 
 
 def test_the_papers_network_on_one_frame():
     net = NETWORKS["rpsm"].build()
     config = net.config
     assert (config.num_stages, config.share, config.clip_length) == (3, "partial", 5)
+    assert count(net) == SHARED + 3 * PER_STAGE + ADAPTION + LSTM + POSE == 21_096_691
     assert [count(m) for m in net.pose_features] == [442_624] * 3 == [PER_STAGE] * 3
     assert count(net.recurrent[0].lstm) == LSTM == 8_605_696
     seen = []
@@ -342,7 +343,8 @@ def test_heatmap_loss_leaves_unlabelled_joints_out():
     loss.backward()
     assert maps.grad.isfinite().all()
     assert not maps.grad[~visible].any()
-    assert float(heatmap_loss(maps, target, torch.zeros(2, 3, dtype=torch.bool))) == 0
+    unlabelled = torch.zeros(2, 3, dtype=torch.bool)
+    assert heatmap_loss(maps, target, unlabelled).detach().eq(0)
 
 
 # Learning -----------------------------------------------------------------------------------
@@ -399,7 +401,7 @@ def train(net, frames, truth, *, steps, learning_rate, enough_mm):
 
 def learner(frontend, **changes):
     torch.manual_seed(0)
-    sizes = {"width": 1 / 8, "adapted_size": 128, "hidden_size": 128, "num_stages": 2}
+    sizes = {"width": 1 / 8, "adapted_size": 256, "hidden_size": 256, "num_stages": 2}
     return Rpsm(RpsmConfig(**(SMALL[frontend] | sizes | changes)))
 
 
@@ -414,8 +416,8 @@ def test_keypoint_version_overfits_eight_clips(walker_xyz):
         learner("keypoints"),
         features_of(truth),
         truth,
-        steps=300,
-        learning_rate=1e-2,
+        steps=200,
+        learning_rate=5e-3,
         enough_mm=4.9,
     )
     assert error_mm < 5
@@ -425,7 +427,7 @@ def test_image_version_overfits_eight_clips(walker_xyz):
     truth = eight_clips(walker_xyz, frames=2)
     pictures, _ = pictures_of(truth, 88)
     error_mm, _ = train(
-        learner("image"), pictures, truth, steps=180, learning_rate=4e-3, enough_mm=4.9
+        learner("image"), pictures, truth, steps=130, learning_rate=2e-3, enough_mm=4.9
     )
     assert error_mm < 5
 
@@ -441,20 +443,21 @@ def test_same_seed_same_numbers(walker_xyz):
 
 
 def test_pretraining_teaches_the_layers_of_the_network(walker_xyz):
-    truth = eight_clips(walker_xyz, frames=1)
-    pictures, pixels = pictures_of(truth, 88)
-    pictures, cells = pictures[:, 0], pixels_to_cells(pixels[:, 0])
-    target, visible = gaussian_maps(cells, 11, 1.0), torch.ones(8, 17, dtype=torch.bool)
+    pictures, pixels = pictures_of(eight_clips(walker_xyz, frames=1), 88)
+    # The joints of 2D data may be others: head, wrists and ankles, which move most.
+    joints = [3, 6, 10, 13, 16]
+    pictures, cells = pictures[:, 0], pixels_to_cells(pixels[:, 0, joints])
+    target, visible = gaussian_maps(cells, 11, 1.0), torch.ones(8, 5, dtype=torch.bool)
     net = learner("image")
-    pretraining = HeatmapPretraining(net, num_joints=17).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(pretraining.parameters(), 5e-3)
+    pretraining = HeatmapPretraining(net, num_joints=5).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.Adam(pretraining.parameters(), 2e-3, betas=(0.9, 0.98))
 
     def distance():
         with torch.no_grad():
             return float((hard_argmax(pretraining(pictures)) - cells).norm(dim=-1).mean())
 
     before, untrained = distance(), learner("image").state_dict()
-    for _ in range(60):
+    for _ in range(40):
         optimiser.zero_grad()
         heatmap_loss(pretraining(pictures), target, visible).backward()
         optimiser.step()
