@@ -8,10 +8,20 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import pose_core
-from pose_core.commands import doctor, estimate, evaluate, export, gui, mocap, models, train
+from pose_core.commands import (
+    doctor,
+    estimate,
+    evaluate,
+    export,
+    gui,
+    mocap,
+    models,
+    synthesize,
+    train,
+)
 from pose_core.errors import PoseStageError
 
-COMMANDS = (gui, estimate, export, models, evaluate, train, mocap, doctor)
+COMMANDS = (gui, estimate, export, models, evaluate, train, mocap, synthesize, doctor)
 
 EXIT_USAGE = 2
 EXIT_INTERNAL_ERROR = 70
