@@ -33,7 +33,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="settings file with any of up, units, swap_sides, fps, joints, action, subject; "
         "mocap.json in the file's own folder by default",
     )
-    inspect.add_argument("--up", metavar="AXIS", help="x, y, z, -x, -y or -z")
+    inspect.add_argument("--up", metavar="AXIS", help="x, y, z, or --up=-x and so on")
     inspect.add_argument(
         "--units", metavar="UNIT", help="m, cm, mm, in, ft, cmu, or metres per unit"
     )

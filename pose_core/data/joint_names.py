@@ -9,6 +9,7 @@ another), so a file is read by one convention as a whole: the one of which it ha
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pose_core.errors import DataError
 from pose_core.interchange.retarget import BVH_NAMES, BVH_OF_H36M
@@ -177,6 +178,11 @@ def match_joints(names: Sequence[str]) -> JointMatch:
     DataError
         If some cannot be found: says which, and which names the file has.
     """
+    return _match_joints(tuple(names))
+
+
+@lru_cache(maxsize=64)  # the files of a folder mostly have the same names
+def _match_joints(names: tuple[str, ...]) -> JointMatch:
     points = _Points(names)
     matches = [_all_seventeen(points), _own_bvh(names)]
     matches += [_match(points, naming) for naming in NAMINGS]

@@ -223,14 +223,12 @@ def bone_variation(xyz: np.ndarray) -> dict[str, float]:
     dict
         By the name of the bone's lower joint; bones that are never seen are left out.
     """
-    found = {}
-    for parent, child in H36M_17.bones:
-        length = np.linalg.norm(xyz[:, child] - xyz[:, parent], axis=-1)
-        length = length[np.isfinite(length)]
-        if len(length) and (median := np.median(length)) > 0:
-            low, high = np.percentile(length, [5, 95])
-            found[H36M_17.joint_names[child]] = float((high - low) / median)
-    return found
+    parents, children = np.array(H36M_17.bones).T
+    lengths = np.linalg.norm(xyz[:, children] - xyz[:, parents], axis=-1)
+    seen = np.isfinite(lengths).any(axis=0) & (np.nan_to_num(lengths).max(axis=0) > 0)
+    low, median, high = np.nanpercentile(lengths[:, seen], [5, 50, 95], axis=0)
+    names = [H36M_17.joint_names[child] for child in children[seen]]
+    return dict(zip(names, ((high - low) / median).tolist(), strict=True))
 
 
 def jumps(xyz: np.ndarray, fps: float) -> np.ndarray:

@@ -82,8 +82,11 @@ def colour_columns(panel: np.ndarray, colour: tuple[int, int, int]) -> np.ndarra
     return np.nonzero((panel == colour).all(axis=-1))[1]
 
 
-def test_the_sheet_shows_people_from_the_front_and_from_their_left(walk):
+@pytest.mark.parametrize("heading_deg", [0, 130])
+def test_the_sheet_shows_people_from_the_front_and_from_their_left(walk, heading_deg):
     recording = load_recording(walk)
+    cosine, sine = np.cos(np.deg2rad(heading_deg)), np.sin(np.deg2rad(heading_deg))
+    recording.xyz[:] = recording.xyz @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
     sheet = contact_sheet(recording, num_frames=3)
     step = PANEL + MARGIN
     assert sheet.shape == (HEAD + 2 * step, 3 * step, 3)
