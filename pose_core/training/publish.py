@@ -83,7 +83,7 @@ def publish(run: Path, name: str, data: Path, history: str = "") -> dict[str, An
         "paper": NETWORKS[kind].paper,
         "num_parameters": sum(w.numel() for k, w in weights.items() if "running" not in k),
         "is_baseline": name != "temporal",
-        "mean_pose": mean_pose(DEFAULT_SPLIT.training(motions)).round(4).tolist(),
+        "mean_pose": mean_pose(DEFAULT_SPLIT.training(motions)).astype(float).round(4).tolist(),
     }
     _write_entry(name, entry)
     entry["metrics"] = _metrics(name, DEFAULT_SPLIT.held_out(motions))
