@@ -85,6 +85,7 @@ def colour_columns(panel: np.ndarray, colour: tuple[int, int, int]) -> np.ndarra
 @pytest.mark.parametrize("heading_deg", [0, 130])
 def test_the_sheet_shows_people_from_the_front_and_from_their_left(walk, heading_deg):
     recording = load_recording(walk)
+    recording.xyz[:, H36M_17.index("left_wrist")] += [0, -0.6, 0]  # reaches forward
     cosine, sine = np.cos(np.deg2rad(heading_deg)), np.sin(np.deg2rad(heading_deg))
     recording.xyz[:] = recording.xyz @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
     sheet = contact_sheet(recording, num_frames=3)
@@ -99,6 +100,9 @@ def test_the_sheet_shows_people_from_the_front_and_from_their_left(walk, heading
         assert colour_columns(front, RIGHT).mean() < PANEL / 2 - 5
         # From their left, the left half is the nearer: it hides the right one.
         assert len(colour_columns(side, LEFT)) > len(colour_columns(side, RIGHT))
+        # There they look to the left, where the hand goes.
+        assert colour_columns(side, LEFT).min() < PANEL / 2 - 50
+        assert colour_columns(side, LEFT).max() < PANEL / 2 + 50
 
 
 def test_the_sheet_leaves_out_frames_and_joints_that_are_missing(walk):
