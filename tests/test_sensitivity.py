@@ -17,14 +17,6 @@ from pose_core.models.temporal_conv import TemporalConv, TemporalConvConfig
 from pose_core.models.tpnet import TpNet, TpNetConfig, pose_windows
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def small_tp_net(mode="online", joints=5):
     torch.manual_seed(0)
     config = TpNetConfig(num_joints=joints, context=4, mode=mode, hidden=32)

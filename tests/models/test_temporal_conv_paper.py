@@ -109,6 +109,19 @@ def test_changing_one_frame_changes_the_answers_that_may_see_it_and_no_others(ke
 
 
 @pytest.mark.parametrize("causal", [False, True])
+def test_shortcuts_carry_the_frame_that_is_answered(causal):
+    """Blocks that add nothing leave the first convolution: three frames about, or up to, one."""
+    net = network(kernel_sizes=(3, 3, 3), causal=causal).double()
+    for block in net.blocks:
+        torch.nn.init.zeros_(block.after_mix.norm.weight)
+        torch.nn.init.zeros_(block.after_mix.norm.bias)
+    x = torch.randn(1, 27, 17, 3, dtype=torch.float64, requires_grad=True)
+    net(x)[-1].sum().backward()
+    seen = x.grad.abs().amax((0, 2, 3)).nonzero().flatten().tolist()
+    assert seen == ([24, 25, 26] if causal else [12, 13, 14])
+
+
+@pytest.mark.parametrize("causal", [False, True])
 def test_a_strided_answer_sees_its_own_window_and_all_of_it(causal):
     net = network(kernel_sizes=(3, 3, 3), causal=causal).double()
     x = torch.randn(1, 3 * 27, 17, 3, dtype=torch.float64, requires_grad=True)

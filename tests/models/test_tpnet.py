@@ -12,14 +12,6 @@ from pose_core.models.tpnet import TpNet, TpNetConfig
 MODES = ("online", "semi-online")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def eight_clips(frames=6, joints=16):
     """Smooth movements (8, T, J, 3) in metres, and the same as a jittery lifter sees them."""
     generator = torch.Generator().manual_seed(3)
