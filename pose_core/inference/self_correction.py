@@ -35,6 +35,12 @@ class CorrectionConfig:
     learning_rate : float
         Of plain gradient descent. The paper asks for "a small iteration number with large
         learning rate" and names no value.
+    is_relative : bool
+        True: the learning rate is the share of the residual that a step removes as far as the
+        projector is linear in its weights, which gives each frame a rate of its own. False: it is
+        the same number for all frames. One that suits most frames sends some of them far off,
+        and it depends on the width of the projector. The paper sets its hyperparameters "for
+        each frame" by a heuristic that it does not describe.
     epsilon_mm : float
         A frame whose robust joints moved less in a step, on average, takes no further step.
     tau_mm : float
@@ -48,7 +54,8 @@ class CorrectionConfig:
     """
 
     steps: int = 2
-    learning_rate: float = 0.01
+    learning_rate: float = 0.5
+    is_relative: bool = True
     epsilon_mm: float = 5.0
     tau_mm: float = 20.0
     robust_joints: tuple[int, ...] = tuple(H36M_17.index(name) for name in _ROBUST_JOINTS)
@@ -164,7 +171,8 @@ def correct(
                 movements.append(moved_mm)
                 is_active = is_active * (moved_mm >= config.epsilon_mm)[:, None]
             if step < config.steps:
-                descend(layers, residual, config.learning_rate * is_active)
+                rate = config.learning_rate * is_active
+                descend(layers, residual, rate, is_relative=config.is_relative)
     kept_mask = _movement_mm(iterations[-1], iterations[0], config) <= config.tau_mm
     return Correction(
         poses=torch.where(kept_mask[:, None, None], iterations[-1], iterations[0]),
@@ -300,6 +308,11 @@ def _correct_frame(
         if step < config.steps and not is_converged:
             descent.zero_grad()
             residual.sum().backward()
+            if config.is_relative:
+                squared = sum(
+                    float(p.grad.square().sum()) for p in own.parameters() if p.grad is not None
+                )
+                descent.param_groups[0]["lr"] = config.learning_rate * residual.item() / squared
             descent.step()
     is_kept = bool(_movement_mm(iterations[-1], iterations[0], config) <= config.tau_mm)
     return Correction(

@@ -38,6 +38,11 @@ class LinearPerFrame(nn.Module):
     def own_parameters(self) -> list[Tensor]:
         return [self.bias]
 
+    def squared_norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        """(N, 1) of the gradient with respect to weights and bias: |g a^T|^2 + |g|^2."""
+        (g,) = gradients
+        return _square(g) * (_square(self.input) + 1)
+
     def descend(self, gradients: Sequence[Tensor], rate: Tensor) -> None:
         """One step; the gradient of the bias is that of the layer's output."""
         (g,) = gradients
@@ -62,6 +67,11 @@ class NormPerFrame(nn.Module):
 
     def own_parameters(self) -> list[Tensor]:
         return [self.weight, self.bias]
+
+    def squared_norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        """(N, 1) of the gradient with respect to weight and bias."""
+        weight, bias = gradients
+        return _square(weight) + _square(bias)
 
     def descend(self, gradients: Sequence[Tensor], rate: Tensor) -> None:
         """One step of gradient descent."""
@@ -93,11 +103,37 @@ def give_each_frame_its_own(
 
 
 def descend(
-    layers: Sequence[LinearPerFrame | NormPerFrame], objective: Tensor, rate: Tensor
+    layers: Sequence[LinearPerFrame | NormPerFrame],
+    objective: Tensor,
+    rate: Tensor,
+    *,
+    is_relative: bool,
 ) -> None:
-    """One step of gradient descent down the objective (N,), frame n at the rate (N, 1)."""
+    """One step of gradient descent, each frame down its own objective.
+
+    Parameters
+    ----------
+    layers : sequence
+        All that `give_each_frame_its_own` made.
+    objective : (N,) Tensor
+        Not negative; computed with these layers.
+    rate : (N, 1) Tensor
+        Learning rates; if `is_relative`, the share of the objective that the step removes as far
+        as the objective is linear in the weights (a Polyak step).
+    is_relative : bool
+    """
     own = [layer.own_parameters() for layer in layers]
     # No frame has a share in the objective of another: the gradient of the sum is theirs.
-    gradients = iter(torch.autograd.grad(objective.sum(), [p for group in own for p in group]))
-    for layer, group in zip(layers, own, strict=True):
-        layer.descend([next(gradients) for _ in group], rate)
+    flat = iter(torch.autograd.grad(objective.sum(), [p for group in own for p in group]))
+    gradients = [[next(flat) for _ in group] for group in own]
+    if is_relative:
+        norms = [layer.squared_norm(g) for layer, g in zip(layers, gradients, strict=True)]
+        squared = torch.stack(norms).sum(0)
+        rate = rate * objective.detach()[:, None] / squared.clamp_min(1e-12)
+    for layer, group in zip(layers, gradients, strict=True):
+        layer.descend(group, rate)
+
+
+def _square(vectors: Tensor) -> Tensor:
+    """(N, C) to squared lengths (N, 1)."""
+    return vectors.square().sum(-1, keepdim=True)

@@ -5,6 +5,7 @@ projects it into the picture, without any camera. Where the projection and the 2
 seen differ, `pose_core.inference.self_correction` changes a copy of both until they agree.
 """
 
+import torch
 from torch import Tensor, nn
 
 from pose_core.models.image_features import xavier
@@ -30,22 +31,29 @@ class Projector(nn.Module):
         Width of the layers (paper: 1024).
     joint_dropout : float
         Chance delta of each joint of the intermediate pose to be set to zero in training (paper:
-        0.3). As in any dropout, the joints that are left are scaled by 1 / (1 - delta).
+        0.3). Zero is the root, so a dropped joint is not far from where it was. The others are
+        not scaled up as in ordinary dropout: scaled poses are not those of testing, and batch
+        norm, which counts on both being alike, makes that a large error.
     """
 
     def __init__(self, num_joints: int = 17, units: int = 1024, joint_dropout: float = 0.3) -> None:
         super().__init__()
         self.pose_range = PoseRange()
-        self.joint_dropout = nn.Dropout1d(joint_dropout)  # drops x, y and z of a joint together
-        self.regression = nn.Sequential(
-            *_connected(3 * num_joints, units), nn.Linear(units, 3 * num_joints)
-        )
+        self.joint_dropout = joint_dropout
+        pose, keypoints = nn.Linear(units, 3 * num_joints), nn.Linear(units, 2 * num_joints)
+        self.regression = nn.Sequential(*_connected(3 * num_joints, units), pose)
         self.projection = nn.Sequential(
             *_connected(3 * num_joints, units),
             Shortcut(*_connected(units, units), *_connected(units, units)),
-            nn.Linear(units, 2 * num_joints),
+            keypoints,
         )
         xavier(self)
+        # Behind batch norm, Xavier's last layers would throw the first poses metres about, which
+        # takes thousands of steps to unlearn. They start near one point: the middle of the range
+        # of poses, and the middle of the picture.
+        for last in (pose, keypoints):
+            nn.init.normal_(last.weight, std=0.02 / units**0.5)
+        nn.init.constant_(pose.bias, 0.5)
 
     def regress(self, poses: Tensor) -> Tensor:
         """Psi_C of Eq. (1).
@@ -60,7 +68,7 @@ class Projector(nn.Module):
         (N, J, 3) Tensor
             Regressed poses, root-relative, metres.
         """
-        unit = self.joint_dropout(self.pose_range.to_unit(poses))
+        unit = self.pose_range.to_unit(self._drop_joints(poses))
         return self.pose_range.to_metres(self.regression(unit.flatten(1)).unflatten(1, (-1, 3)))
 
     def project(self, poses: Tensor) -> Tensor:
@@ -84,6 +92,12 @@ class Projector(nn.Module):
         """Intermediate poses (N, J, 3) to regressed ones and their projection (N, J, 2)."""
         regressed = self.regress(poses)
         return regressed, self.project(regressed)
+
+    def _drop_joints(self, poses: Tensor) -> Tensor:
+        if not self.training or self.joint_dropout == 0:
+            return poses
+        chance = torch.rand(poses.shape[:-1], device=poses.device)
+        return poses.where((chance >= self.joint_dropout)[..., None], 0.0)
 
 
 def _connected(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
