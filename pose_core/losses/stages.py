@@ -48,7 +48,7 @@ def refinement_loss(
         raise ConfigError(f"{len(stages)} stages need as many weights, not {len(weights)}.")
     difference = (stages - truth) / pose_range
     if valid is not None:
-        # Before squaring and not as a product, so that neither loss nor gradient takes NaN from there.
+        # Before squaring and not as a product: neither loss nor gradient takes NaN from there.
         difference = difference.where(valid[..., None, None], 0.0)
     per_stage = difference.square().sum((-3, -2, -1)).mean(-1)
     return (per_stage * per_stage.new_tensor(weights)).sum()

@@ -134,6 +134,15 @@ def test_forward_is_equation_1_written_out(share):
         np.testing.assert_allclose(net(frames).stages, expected, atol=1e-10)
 
 
+def test_connected_layer_of_single_frames_written_out():
+    module = network(clip_length=1).recurrent[0].double()
+    adapted, pose = torch.randn(2, 3, 12).double(), torch.randn(2, 3, 51).double()
+    x = np.concatenate([adapted, pose], axis=-1)
+    weight, bias, out_weight, out_bias = (p.detach().numpy() for p in module.parameters())
+    expected = np.maximum(x @ weight.T + bias, 0) @ out_weight.T + out_bias
+    np.testing.assert_allclose(module(adapted, pose, None)[0].detach(), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("frontend", ["keypoints", "image"])
 def test_shared_features_are_computed_once_per_frame(frontend):
     net = network(frontend)
