@@ -8,6 +8,9 @@ LEFT = (230, 159, 0)
 RIGHT = (0, 114, 178)
 MIDDLE = (200, 200, 200)
 
+# Reddish purple of the same set: what is known to be true, whatever was estimated.
+TRUTH = (204, 121, 167)
+
 # Thin dark rim around lines and joints, so that they read on any picture.
 OUTLINE = (20, 20, 20)
 

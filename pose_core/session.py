@@ -61,6 +61,35 @@ class Track:
 
 
 @dataclass(frozen=True, eq=False)
+class Truth:
+    """Exact 3D of one person of a clip, from motion capture or from a renderer.
+
+    Parameters
+    ----------
+    poses : Poses3D
+        One stage; T = all frames of the clip, NaN where it is not known.
+    xy : (T, J, 2) float32 ndarray, optional
+        Where the joints are in the picture, pixels: tells which of the people it is.
+    source : str
+        Name of the file that it was read from.
+    is_beside_clip : bool
+        It was found beside the video. There it is looked for again each time the video is
+        opened, so session files do not hold it.
+    """
+
+    poses: Poses3D
+    xy: np.ndarray | None = None
+    source: str = ""
+    is_beside_clip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.xy is not None and self.xy.shape != (*self.poses.stages.shape[1:3], 2):
+            raise ConfigError(
+                f"The truth has poses {self.poses.stages.shape[1:]} and keypoints {self.xy.shape}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
 class Session:
     """A clip with the people found in it. Only commands of the application make new ones.
 
@@ -72,15 +101,15 @@ class Session:
         Focal length given by the user, pixels; assumed from the picture size when None.
     body_height_m : float, optional
         Body height given by the user, metres; None leaves the scale as the model has it.
-    truth : Poses3D, optional
-        Exact 3D of the first person, where known (rendered clips).
+    truth : Truth, optional
+        Exact 3D of one of the people, where known.
     """
 
     clip: Clip
     tracks: tuple[Track, ...] = ()
     focal_px: float | None = None
     body_height_m: float | None = None
-    truth: Poses3D | None = None
+    truth: Truth | None = None
 
     def __post_init__(self) -> None:
         for track in self.tracks:
@@ -89,6 +118,10 @@ class Session:
                     f"Track {track.name!r} has {len(track.keypoints)} frames, "
                     f"its clip {self.clip.num_frames}."
                 )
+        if self.truth is not None and len(self.truth.poses) != self.clip.num_frames:
+            raise ConfigError(
+                f"The truth has {len(self.truth.poses)} frames, its clip {self.clip.num_frames}."
+            )
         ids = [track.track_id for track in self.tracks]
         if len(set(ids)) != len(ids):
             raise ConfigError("Two tracks of one session share an id.")

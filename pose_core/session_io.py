@@ -23,14 +23,22 @@ from pose_core.atomic_file import atomic_write
 from pose_core.clip import Clip
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.poses import Keypoints2D, Poses3D
-from pose_core.session import ModelRun, Session, Track
+from pose_core.session import ModelRun, Session, Track, Truth
 from pose_core.skeleton import SKELETONS, Skeleton
 
 SUFFIX = ".posestage"
 FORMAT = "posestage-session"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+
+def _truth_with_source(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had nothing but the poses of the truth."""
+    poses = content["truth"]
+    return content | {"truth": {"source": "", "poses": poses} if poses else None}
+
+
 # Turns the JSON of one version into that of the next, keyed by the older version.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _truth_with_source}
 
 _JSON_NAME, _ARRAYS_NAME = "session.json", "arrays.npz"
 MAX_JSON_BYTES = 64 * 1024**2
@@ -81,9 +89,6 @@ def _encode(session: Session, path: Path, arrays: dict[str, np.ndarray]) -> dict
     """JSON content of a session; its arrays are added to `arrays`."""
     clip = session.clip
     arrays["times_s"] = np.asarray(clip.times_s, dtype=np.float64)
-    truth = None
-    if session.truth is not None:
-        truth = _encode_poses(session.truth, "truth", arrays)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -98,9 +103,18 @@ def _encode(session: Session, path: Path, arrays: dict[str, np.ndarray]) -> dict
         },
         "focal_px": session.focal_px,
         "body_height_m": session.body_height_m,
-        "truth": truth,
+        "truth": _encode_truth(session.truth, arrays),
         "tracks": [_encode_track(track, arrays) for track in session.tracks],
     }
+
+
+def _encode_truth(truth: Truth | None, arrays: dict[str, np.ndarray]) -> dict[str, Any] | None:
+    """What the user has loaded; what lies beside the video is found there again."""
+    if truth is None or truth.is_beside_clip:
+        return None
+    if truth.xy is not None:
+        arrays["truth.xy"] = np.asarray(truth.xy, dtype=np.float32)
+    return {"source": truth.source, "poses": _encode_poses(truth.poses, "truth", arrays)}
 
 
 def _encode_track(track: Track, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -238,14 +252,22 @@ def _decode(content: dict[str, Any], arrays: dict[str, np.ndarray], path: Path) 
         fingerprint=str(stored["fingerprint"]),
         warning=str(stored["warning"]),
     )
-    truth = content["truth"]
     return Session(
         clip=_found_beside(clip, stored["relative_path"], path),
         tracks=tuple(_decode_track(track, arrays, clip) for track in content["tracks"]),
         focal_px=_number_or_none(content["focal_px"]),
         body_height_m=_number_or_none(content["body_height_m"]),
-        truth=_decode_poses(truth, arrays, clip) if truth else None,
+        truth=_decode_truth(content["truth"], arrays, clip),
     )
+
+
+def _decode_truth(
+    stored: dict[str, Any] | None, arrays: dict[str, np.ndarray], clip: Clip
+) -> Truth | None:
+    if stored is None:
+        return None
+    xy = _taken(arrays, "truth.xy", np.float32) if "truth.xy" in arrays else None
+    return Truth(_decode_poses(stored["poses"], arrays, clip), xy, str(stored["source"]))
 
 
 def _decode_track(stored: dict[str, Any], arrays: dict[str, np.ndarray], clip: Clip) -> Track:

@@ -13,7 +13,7 @@ from pose_core.camera import Camera
 from pose_core.clip import Clip
 from pose_core.data.mocap import Motion
 from pose_core.poses import SOURCE_DETECTOR, SOURCE_NONE, SOURCE_USER, Keypoints2D, Poses3D
-from pose_core.session import ModelRun, Session, Track
+from pose_core.session import ModelRun, Session, Track, Truth
 from pose_core.skeleton import H36M_17
 
 FPS = 25.0
@@ -102,7 +102,9 @@ def session(tmp_path: Path, walker_xyz: np.ndarray) -> Session:
     )
     second = Track(4, "Björn", Keypoints2D(xy + 50, scores), {"temporal": run(1, "temporal")})
     clip = Clip(tmp_path / "walk.mp4", 640, 480, np.arange(NUM_FRAMES) / FPS, "f" * 64)
-    return Session(clip, (first, second), 500.0, None, Poses3D(relative[None], root))
+    truth_xy = Camera.assumed(640, 480).project(camera_xyz).astype(np.float32)
+    truth = Truth(Poses3D(relative[None], root), truth_xy, "mocap.npz")
+    return Session(clip, (first, second), 500.0, None, truth)
 
 
 @pytest.fixture

@@ -44,7 +44,9 @@ def assert_same(a: Session, b: Session) -> None:
     assert (a.focal_px, a.body_height_m) == (b.focal_px, b.body_height_m)
     assert (a.truth is None) == (b.truth is None)
     if a.truth is not None and b.truth is not None:
-        assert_same_poses(a.truth, b.truth)
+        assert_same_poses(a.truth.poses, b.truth.poses)
+        assert same_bits(a.truth.xy, b.truth.xy)
+        assert (a.truth.source, a.truth.is_beside_clip) == (b.truth.source, b.truth.is_beside_clip)
     assert len(a.tracks) == len(b.tracks)
     for x, y in zip(a.tracks, b.tracks, strict=True):
         assert (x.track_id, x.name) == (y.track_id, y.name)
@@ -74,6 +76,20 @@ def test_session_without_people_or_truth(tmp_path, session):
     empty = Session(replace(session.clip, warning="broke off at frame 60"))
     save_session(empty, path)
     assert_same(load_session(path), empty)
+
+
+def test_truth_without_keypoints_comes_back_and_one_beside_the_clip_is_not_stored(
+    tmp_path, session
+):
+    path = tmp_path / "a.posestage"
+    plain = replace(session, truth=replace(session.truth, xy=None))
+    save_session(plain, path)
+    assert_same(load_session(path), plain)
+    save_session(replace(session, truth=replace(session.truth, is_beside_clip=True)), path)
+    assert load_session(path).truth is None
+    with zipfile.ZipFile(path) as archive, archive.open("arrays.npz") as member:
+        names = np.load(io.BytesIO(member.read()), allow_pickle=False).files
+    assert not [name for name in names if name.startswith("truth")]
 
 
 floats = {"width": 32, "allow_nan": True, "allow_infinity": True}
@@ -159,7 +175,7 @@ def test_file_in_place_of_a_folder(tmp_path, session):
 
 def test_what_json_cannot_hold_is_refused_before_writing(tmp_path, session):
     path = tmp_path / "a.posestage"
-    run = ModelRun(session.truth, {"settings": {1, 2}})
+    run = ModelRun(session.truth.poses, {"settings": {1, 2}})
     odd = session.with_tracks((replace(session.tracks[0], runs={"m": run}),))
     with pytest.raises(SessionError, match="JSON"):
         save_session(odd, path)
@@ -212,6 +228,18 @@ def test_older_version_is_migrated(tmp_path, session, monkeypatch):
     monkeypatch.setitem(session_io.MIGRATIONS, session_io.FORMAT_VERSION, without_focal)
     monkeypatch.setattr(session_io, "FORMAT_VERSION", session_io.FORMAT_VERSION + 1)
     assert load_session(path).focal_px == session.focal_px * 2
+
+
+@pytest.mark.parametrize("has_truth", [True, False])
+def test_truth_of_version_1_is_kept(tmp_path, session, has_truth):
+    """It was nothing but poses, in the place where newer versions say more."""
+    path = tmp_path / "a.posestage"
+    truth = replace(session.truth, xy=None, source="") if has_truth else None
+    session = replace(session, truth=truth)
+    save_session(session, path)
+    stored = {"key": "truth", "skeleton": "h36m17", "is_root_estimated": True}
+    rewritten(path, format_version=1, truth=stored if has_truth else None)
+    assert_same(load_session(path), session)
 
 
 @pytest.mark.parametrize(
