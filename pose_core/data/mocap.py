@@ -13,7 +13,8 @@ from pose_core.data.mocap_checks import jumps
 from pose_core.data.mocap_files import NPZ_HINT, SUFFIXES, suffix_of
 from pose_core.data.recording import Recording, load_recording
 from pose_core.data.recording_settings import RecordingSettings, settings_for
-from pose_core.errors import DataError
+from pose_core.data.skipping import SkipLog
+from pose_core.errors import DataError, PoseStageError
 
 # Shorter gaps are filled along straight lines; longer ones and jumps part a recording in two.
 MAX_FILLED_S = 0.2
@@ -112,28 +113,44 @@ def _filled(xyz: np.ndarray, max_frames: int) -> np.ndarray:
     return filled
 
 
-def iterate_motions(folder: Path) -> Iterator[Motion]:
+def iterate_motions(folder: Path, skipped: SkipLog | None = None) -> Iterator[Motion]:
     """Read every motion capture file below a folder, one after the other, by path.
 
     A file ``mocap.json`` in a folder holds `RecordingSettings` for the files in it and below.
 
+    Parameters
+    ----------
+    folder : Path
+    skipped : SkipLog, optional
+        Takes down the files that cannot be used; without it the first one ends the reading.
+
     Raises
     ------
     PoseStageError
-        If the folder has none, or one cannot be read or used.
+        If the folder has none, or one cannot be read or used (more than 1 % of them, with
+        `skipped`).
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder.", NPZ_HINT)
     paths = sorted(path for path in folder.rglob("*") if suffix_of(path) and path.is_file())
     if not paths:
         raise DataError(f"No motion capture ({', '.join(SUFFIXES)}) lies below {folder}.")
+    if skipped is not None:
+        skipped.total = len(paths)
     for path in paths:
-        yield from load_parts(path, settings_for(path, folder))
+        try:
+            parts = load_parts(path, settings_for(path, folder))
+        except PoseStageError as error:
+            if skipped is None:
+                raise
+            skipped.add(str(path), error.message)
+            continue
+        yield from parts
 
 
-def load_motions(folder: Path) -> list[Motion]:
+def load_motions(folder: Path, skipped: SkipLog | None = None) -> list[Motion]:
     """All that `iterate_motions` gives."""
-    return list(iterate_motions(folder))
+    return list(iterate_motions(folder, skipped))
 
 
 @dataclass(frozen=True)

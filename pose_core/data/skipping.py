@@ -20,10 +20,10 @@ class SkipLog:
     Parameters
     ----------
     total : int
-        Items that there are.
+        Items that there are, known when the reading begins.
     """
 
-    total: int
+    total: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, reason: str) -> None:

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from pose_core.data.detector_noise import NoiseLevel
 from pose_core.data.lifting_batches import Augmentation, MotionBank, lifting_batch
 from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
+from pose_core.data.skipping import SkipLog
 from pose_core.data.virtual_camera import CameraRange
 
 if TYPE_CHECKING:
@@ -115,8 +116,16 @@ class HeldOut:
         return {f"MPJPE stage {k + 1}": error for k, error in enumerate(before)} | {"MPJPE": last}
 
 
-def load_split(folder: Path) -> tuple[list[Motion], list[Motion]]:
-    """Motions to train on, and those that the default split holds out (all, if it holds none)."""
-    motions = load_motions(folder)
+def load_split(folder: Path, skipped: SkipLog) -> tuple[list[Motion], list[Motion]]:
+    """Motions to train on, and those that the default split holds out (all, if it holds none).
+
+    Files that cannot be used are left out and noted.
+
+    Raises
+    ------
+    PoseStageError
+        If there are none, or more than 1 % of them cannot be used.
+    """
+    motions = load_motions(folder, skipped)
     training = DEFAULT_SPLIT.training(motions)
     return training, DEFAULT_SPLIT.held_out(motions) or training

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from pose_core.data.skipping import SkipLog
 from pose_core.errors import DataError
 from pose_core.training.engine import Engine, TrainingProgress
 from pose_core.training.lifting_data import load_split
@@ -48,12 +49,16 @@ def train(
     ConfigError
         If `out` holds a run with other settings.
     DataError
-        If data or a checkpoint cannot be read.
+        If a checkpoint or more than 1 % of the files of motion cannot be read. Fewer are left
+        out; the events of the run name them.
     """
     run = RunFolder(out)
     origin = {"data": str(data), "start_from": str(start_from or "")}
     run.start(recipe.to_dict() | origin)
-    training, held_out = load_split(data)
+    skipped = SkipLog()
+    training, held_out = load_split(data, skipped)
+    if skipped.reasons:
+        run.log({"state": "loaded", "skipped": skipped.reasons})
     torch.manual_seed(recipe.schedule.seed)
     task = TASKS[recipe.kind].make(recipe.task, training, held_out)
     if start_from is not None:

@@ -95,6 +95,18 @@ def test_the_command_resumes_after_a_kill(motion_folder, tmp_path):
     assert "held-out motion" in done.stdout
 
 
+def test_a_damaged_file_in_a_hundred_is_left_out_and_named(motion_folder, tmp_path):
+    for i in range(100):
+        (motion_folder / f"copy{i}.npz").write_bytes((motion_folder / "m0.npz").read_bytes())
+    (motion_folder / "copy7.npz").write_bytes(b"PK but not really")
+    run(tiny(), motion_folder, tmp_path / "run")
+    first = json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[0])
+    assert [name.endswith("copy7.npz") for name in first["skipped"]] == [True]
+    (motion_folder / "copy8.npz").write_bytes(b"nor this")
+    with pytest.raises(DataError, match=r"2 of 103 samples.*copy8\.npz"):
+        run(tiny(), motion_folder, tmp_path / "other")
+
+
 def test_bad_motion_files_are_named(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK but not really")
     with pytest.raises(DataError, match=r"a\.npz"):
