@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from pose_core.bones import bone_lengths
 from pose_core.skeleton import H36M_17, Skeleton
 
 # What the bone that ends in a joint is called.
@@ -30,12 +31,6 @@ def paired_bones(skeleton: Skeleton = H36M_17) -> dict[str, tuple[int, int]]:
         if joint in _BONE_NAMES and skeleton.parents[left] >= 0:
             pairs[_BONE_NAMES[joint]] = (left, right)
     return pairs
-
-
-def bone_lengths_mm(xyz: np.ndarray, skeleton: Skeleton = H36M_17) -> np.ndarray:
-    """Length of every bone (T, B), in the order of `Skeleton.bones`, mm."""
-    parents, children = np.array(skeleton.bones).T
-    return 1000 * np.linalg.norm(xyz[:, children] - xyz[:, parents], axis=-1)
 
 
 def side_difference_mm(xyz: np.ndarray, skeleton: Skeleton = H36M_17) -> np.ndarray:
@@ -65,5 +60,5 @@ def bone_spread_mm(xyz: np.ndarray, skeleton: Skeleton = H36M_17) -> np.ndarray:
 def _lengths_by_child(xyz: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """(T, J) mm: length of the bone that ends in each joint; NaN for roots."""
     lengths = np.full(xyz.shape[:2], np.nan)
-    lengths[:, [child for _, child in skeleton.bones]] = bone_lengths_mm(xyz, skeleton)
+    lengths[:, [child for _, child in skeleton.bones]] = 1000 * bone_lengths(xyz, skeleton)
     return lengths

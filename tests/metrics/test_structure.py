@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from pose_core.bones import bone_lengths
 from pose_core.inference.evaluate import illegal_angles
 from pose_core.losses.structure import HINGES
 from pose_core.metrics.structure import (
-    bone_lengths_mm,
     bone_spread_mm,
     paired_bones,
     side_difference_mm,
@@ -32,7 +32,7 @@ def test_paired_bones_are_those_of_the_limbs():
 
 def test_the_walker_has_the_bones_that_made_it(walker_xyz):
     # tests/conftest.py: thigh 0.45 m, shin 0.42 m, upper arm 0.3 m, forearm 0.25 m.
-    lengths = bone_lengths_mm(walker_xyz)
+    lengths = 1000 * bone_lengths(walker_xyz)
     child = [H36M_17.joint_names[c] for _, c in H36M_17.bones]
     for joint, expected in (("knee", 450), ("ankle", 420), ("elbow", 300), ("wrist", 250)):
         for side in ("left", "right"):
@@ -78,8 +78,8 @@ def test_missing_joints_take_only_their_own_bones_away(walker_xyz, rng):
     assert np.isnan(difference[:4, forearm]).all()
     np.testing.assert_array_equal(difference[4:], side_difference_mm(xyz)[4:])
     # The spread is that of the frames in which the bone is known.
-    left = bone_lengths_mm(xyz)[4:, 12].std()
-    right = bone_lengths_mm(xyz)[:, 15].std()
+    left = (1000 * bone_lengths(xyz))[4:, 12].std()
+    right = (1000 * bone_lengths(xyz))[:, 15].std()
     assert bone_spread_mm(holes)[0, forearm] == pytest.approx((left + right) / 2)
     holes[:, H36M_17.index("left_wrist")] = np.nan
     assert np.isnan(bone_spread_mm(holes)[0, forearm])
