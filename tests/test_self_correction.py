@@ -236,6 +236,11 @@ def test_a_correction_that_moves_robust_joints_too_far_is_discarded(untrained):
     assert torch.equal(result.iterations, free.iterations)
     assert torch.equal(result.poses[kept], result.iterations[-1, kept])
     assert torch.equal(result.poses[~kept], result.iterations[0, ~kept])
+    stages = result.stages(poses)
+    assert stages.shape == (FREE.steps + 2, 12, 17, 3)
+    assert torch.equal(stages[0], poses)
+    assert torch.equal(stages[1:-1], result.iterations[:-1])
+    assert torch.equal(stages[-1], result.poses)
 
 
 def test_only_the_robust_joints_decide(untrained):
@@ -287,6 +292,22 @@ def test_a_joint_moved_by_hand_moves_in_3d(trained, num_frames, joint):
     with torch.no_grad():
         reached = trained.project(result.poses)[:, joint]
     assert ((reached - target[:, joint]).norm(dim=-1) < 0.1).all()
+    assert result.kept_mask.all()
+    # Others are held where they were, with a tenth of the weight.
+    goal = torch.where(moved_mask[..., None], target, projected)
+    gap = (result.projected_2d - goal).square().sum(-1).numpy()
+    expected = (np.where(moved_mask, 1.0, 0.1) * gap).sum(-1)
+    np.testing.assert_allclose(result.residual, expected, rtol=1e-4)
+    np.testing.assert_allclose(result.residual[0], 0.2**2, rtol=1e-3)
+
+
+def test_where_both_agree_nothing_moves(untrained):
+    poses, _, _ = task()
+    untrained.eval()
+    with torch.no_grad():
+        _, projected = untrained(poses)
+    result = correct(untrained, poses, projected, FREE)
+    torch.testing.assert_close(result.poses, result.iterations[0], atol=1e-12, rtol=0)
     assert result.kept_mask.all()
 
 

@@ -111,6 +111,13 @@ class Correction:
     movement_mm: Tensor
     kept_mask: Tensor
 
+    def stages(self, intermediate: Tensor) -> Tensor:
+        """Stages (K + 2, T, J, 3) of a pose machine whose intermediate poses are (T, J, 3).
+
+        The intermediate pose, the regressed one, those after each step; the last is the answer.
+        """
+        return torch.cat([intermediate[None], self.iterations[:-1], self.poses[None]])
+
 
 @dataclass(frozen=True, eq=False)
 class CorrectionProgress:
