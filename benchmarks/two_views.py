@@ -16,6 +16,7 @@ import numpy as np
 
 from pose_core.clip import Clip
 from pose_core.detection.blazepose import BlazePoseDetector
+from pose_core.detection.landmark_map import h36m_map
 from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
 from pose_core.geometry import root_centre, similarity_fit, triangulate
@@ -26,7 +27,7 @@ from pose_core.inference.root import gaussian_over_time
 from pose_core.metrics import pose_error
 from pose_core.models.registry import model_entry
 from pose_core.session import Track
-from pose_core.skeleton import H36M_17, joint_map
+from pose_core.skeleton import H36M_17
 from pose_core.video import VideoReader, open_clip
 
 LIMB_JOINTS = [j for j, name in enumerate(H36M_17.joint_names) if H36M_17.side(j) != "middle"]
@@ -102,7 +103,7 @@ def main() -> int:
         for r, c in zip(raw, clips, strict=True)
     ]
     world = reference(tracks, views, clips[0].times_s)
-    to_h36m = joint_map(detector.skeleton, H36M_17)
+    to_h36m = h36m_map(detector.skeleton)
     print(f"{'mm':<34}" + "".join(f"{n:>10}" for n in COLUMNS))
     for name, view, track, found in zip(names, views, tracks, raw, strict=True):
         truth = world @ np.array(view["R"]).T + np.array(view["t"])

@@ -187,11 +187,14 @@ class JointMap:
         return out.astype(points.dtype)
 
     def apply_scores(self, scores: np.ndarray) -> np.ndarray:
-        """Map (..., J_source) scores: a joint is as sure as the least sure one it is made of."""
-        out = np.zeros((*scores.shape[:-1], self.target.num_joints), dtype=scores.dtype)
-        for joint in np.flatnonzero(self.available_mask):
-            out[..., joint] = scores[..., np.flatnonzero(self.weights[joint])].min(axis=-1)
-        return out
+        """Map (..., J_source) scores: the mean over the joints that one is made of, by their share.
+
+        0 where one of them is missing (score 0), for then `apply` gives NaN.
+        """
+        share = np.nan_to_num(np.abs(self.weights))
+        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-9)
+        is_missing = (scores == 0) @ (share > 0).T
+        return np.where(is_missing, 0.0, scores @ share.T).astype(scores.dtype)
 
 
 # What a target joint is made of where the source has no joint of the same name.

@@ -45,7 +45,10 @@ def test_blazepose_map_puts_pelvis_between_hips_and_carries_scores(rng):
     hips = [BLAZEPOSE_33.index("left_hip"), BLAZEPOSE_33.index("right_hip")]
     np.testing.assert_allclose(mapped[:, 0], points[:, hips].mean(1))
     np.testing.assert_allclose(mapped[:, 13], points[:, BLAZEPOSE_33.index("left_wrist")])
-    np.testing.assert_allclose(m.apply_scores(scores)[:, 0], scores[:, hips].min(1))
+    np.testing.assert_allclose(m.apply_scores(scores)[:, 0], scores[:, hips].mean(1))
+    scores[2, hips[0]] = 0.0
+    assert m.apply_scores(scores)[2, 0] == 0.0, "a missing hip"
+    assert (m.apply_scores(scores)[[0, 1, 3, 4], 0] > 0).all()
     assert m.available_mask.all()
 
 

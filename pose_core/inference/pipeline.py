@@ -12,6 +12,7 @@ from pose_core.detection.base import Detector
 from pose_core.detection.blazepose import BlazePoseDetector
 from pose_core.detection.crop_average import MAX_CROPS
 from pose_core.detection.jumps import doubt_jumps
+from pose_core.detection.landmark_map import h36m_map
 from pose_core.detection.sides import undo_side_swaps
 from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
@@ -30,7 +31,6 @@ from pose_core.inference.root import estimate_root, stature
 from pose_core.models.registry import ModelEntry, model_entry
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Session, Track
-from pose_core.skeleton import H36M_17, joint_map
 from pose_core.video import VideoReader
 
 _FRAMES_AHEAD = 4
@@ -103,7 +103,7 @@ def _detected(
     clip: Clip, settings: EstimateSettings, detector: Detector, records: list[FramePeople]
 ) -> Iterator[FrameDetected]:
     """Detect in all frames; append to `records` what was found in each."""
-    to_h36m = joint_map(detector.skeleton, H36M_17)
+    to_h36m = h36m_map(detector.skeleton)
     end = _end(clip, settings)
     with VideoReader(clip) as reader:
         decoded = reader.iter_frames(settings.start, end)
@@ -123,7 +123,7 @@ def _detected(
 def track_of(raw: RawTrack, track_id: int, clip: Clip, detector: Detector) -> Track:
     """Track over the whole clip with canonical joints, exchanged sides put right."""
     fixed = undo_side_swaps(raw.xy, raw.scores, raw.times_s, skeleton=detector.skeleton)
-    to_h36m = joint_map(detector.skeleton, H36M_17)
+    to_h36m = h36m_map(detector.skeleton)
     xy = np.full((clip.num_frames, 17, 2), np.nan, dtype=np.float32)
     scores = np.zeros((clip.num_frames, 17), dtype=np.float32)
     swapped = np.zeros(clip.num_frames, dtype=bool)
