@@ -1,13 +1,12 @@
-"""``posestage models``: the networks that can be chosen."""
+"""``posestage models``: the networks that can be chosen, and a card of each."""
 
 import argparse
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from pose_core.errors import WeightsError
-
 if TYPE_CHECKING:
+    from pose_core.models.cards import ModelCard
     from pose_core.models.registry import ModelEntry
 
 
@@ -17,14 +16,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "models",
         help="list the networks, and whether their weights are intact",
         description="List the networks that --model can name, where each comes from, and whether "
-        "its weights are intact.",
+        "its weights are intact; and the kinds of networks that can be trained. With NAME, the "
+        "card of one of them: size, operations, paper, settings, weights, errors, licence.",
     )
-    parser.add_argument("--json", action="store_true", help="all that the manifest says")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="model or kind of network")
+    parser.add_argument("--json", action="store_true", help="all that is known, for programs")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the list."""
+    """Print the list or the card."""
+    if options.name is not None:
+        from pose_core.models.cards import model_card
+
+        card = model_card(options.name)
+        print(json.dumps(asdict(card), indent=1) if options.json else describe_card(card))
+        return 0
+    from pose_core.models.cards import weights_state
+    from pose_core.models.networks import NETWORKS
     from pose_core.models.registry import load_manifest
 
     entries = list(load_manifest().values())
@@ -32,18 +41,13 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         listed = [asdict(entry) | {"weights": s} for entry, s in zip(entries, states, strict=True)]
         print(json.dumps(listed, indent=1))
-    else:
-        print("\n".join(describe(entry, s) for entry, s in zip(entries, states, strict=True)))
+        return 0
+    print("\n".join(describe(entry, s) for entry, s in zip(entries, states, strict=True)))
+    print("\nKinds of networks (`posestage models NAME` prints the card of one):")
+    trained = {entry.network for entry in entries}
+    for name, kind in NETWORKS.items():
+        print(f"  {name:<14} {kind.title}{'' if name in trained else ' (not trained)'}")
     return 0
-
-
-def weights_state(entry: "ModelEntry") -> str:
-    """``intact``, or what is wrong with the weights and what mends them."""
-    try:
-        entry.check()
-    except WeightsError as error:
-        return str(error)
-    return "intact"
 
 
 def describe(entry: "ModelEntry", state: str) -> str:
@@ -58,3 +62,48 @@ def describe(entry: "ModelEntry", state: str) -> str:
             f"  weights: {state}",
         ]
     )
+
+
+def describe_card(card: "ModelCard") -> str:
+    """The card for people."""
+    lines = [
+        f"{card.name}: {card.title}",
+        f"  paper       {card.paper}",
+        f"  parameters  {card.num_parameters / 1e6:.2f} million",
+        f"  operations  {card.streaming_gflop:.3g} GFLOP for a single frame, "
+        f"{card.clip_gflop:.3g} a frame in a clip (a multiply-add counts as two)",
+        f"  input       {', '.join(_shape(shape) for shape in card.input_shapes)}",
+        f"  output      {_shape(card.output_shape)} (stages, clips, frames, joints, metres)",
+        f"  settings    {_settings(card.config)}",
+        f"  weights     {card.weights}",
+    ]
+    if card.entry:
+        lines += _entry_lines(card.entry)
+    return "\n".join(lines)
+
+
+def _entry_lines(entry: dict) -> list[str]:
+    lines = [
+        f"  file        {entry['file']}, for {entry['rate_hz']:g} frames/s",
+        f"  made by     {entry['command']}",
+        f"  trained on  {entry['training_data']}",
+        f"  licence     {entry['licence']}",
+    ]
+    metrics = entry["metrics"]
+    for noise, title in (("noise_none", "true 2D"), ("noise_detector", "a detector's errors")):
+        if noise in metrics:
+            errors = ", ".join(
+                f"{name} {value:.1f}"
+                for name, value in metrics[noise].items()
+                if isinstance(value, float)
+            )
+            lines.append(f"  error       {errors} mm, {title} ({metrics['split']})")
+    return lines
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _settings(config: dict) -> str:
+    return ", ".join(f"{name} {value}" for name, value in config.items())
