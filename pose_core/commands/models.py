@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="model or kind of network")
     parser.add_argument("--json", action="store_true", help="all that is known, for programs")
+    parser.add_argument(
+        "--time",
+        action="store_true",
+        help="with NAME: also find the form in which the network runs fastest on this machine",
+    )
     parser.set_defaults(run=run)
 
 
@@ -31,6 +37,10 @@ def run(options: argparse.Namespace) -> int:
 
         card = model_card(options.name)
         print(json.dumps(asdict(card), indent=1) if options.json else describe_card(card))
+        if options.time:
+            print(
+                f"  fastest     {_fastest(card)}", file=sys.stderr if options.json else sys.stdout
+            )
         return 0
     from pose_core.models.cards import weights_state
     from pose_core.models.networks import NETWORKS
@@ -48,6 +58,14 @@ def run(options: argparse.Namespace) -> int:
     for name, kind in NETWORKS.items():
         print(f"  {name:<14} {kind.title}{'' if name in trained else ' (not trained)'}")
     return 0
+
+
+def _fastest(card: "ModelCard") -> str:
+    """How the network runs fastest here; its weights do not matter for that."""
+    from pose_core.inference.runtime import prepare
+    from pose_core.models.networks import NETWORKS
+
+    return prepare(NETWORKS[card.network].build(card.config)).summary()
 
 
 def describe(entry: "ModelEntry", state: str) -> str:

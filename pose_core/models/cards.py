@@ -19,6 +19,8 @@ class ModelCard:
     Parameters
     ----------
     name, title, paper : str
+    network : str
+        Kind of network.
     config : dict
         Settings of the network; for a kind of network those of the paper.
     input_shapes : tuple of tuple of int
@@ -38,6 +40,7 @@ class ModelCard:
     """
 
     name: str
+    network: str
     title: str
     paper: str
     config: dict[str, Any]
@@ -99,6 +102,7 @@ def _card(
     clip_flop, input_shapes, output_shape = count_operations(network, CLIP_FRAMES)
     return ModelCard(
         name=name,
+        network=network_name,
         title=kind.title,
         paper=kind.paper,
         config=asdict(kind.make_config(config)),

@@ -69,6 +69,11 @@ def test_the_card_of_weights_says_what_the_manifest_says(name, capsys):
     assert entry.licence in text
 
 
+def test_the_fastest_form_is_shown(capsys):
+    assert main(["models", "tpnet", "--time"]) == 0
+    assert "fastest     eager on " in capsys.readouterr().out
+
+
 def test_unknown_names_are_answered_with_near_ones():
     with pytest.raises(ConfigError, match="'temprl'") as caught:
         model_card("temprl")
