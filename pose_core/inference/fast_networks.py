@@ -26,13 +26,16 @@ def channels_last(network: nn.Module) -> nn.Module:
         # Inner ones belong to the chain of the outer one.
         if isinstance(module, nn.Sequential):
             _simplify(list(_chain(module)))
-    return fast.to(memory_format=torch.channels_last)
+    return fast.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def winograd(network: nn.Module) -> nn.Module:
     """As `channels_last`, wide 3x3 convolutions by `WinogradConv2d`."""
     fast = channels_last(network)
-    _replace(fast, lambda m: WinogradConv2d(m) if suits_winograd(m) else None)
+    _replace(
+        fast,
+        lambda m: WinogradConv2d(m) if isinstance(m, nn.Conv2d) and suits_winograd(m) else None,
+    )
     return fast
 
 

@@ -8,6 +8,7 @@ states carried from piece to piece work as ever.
 import io
 import warnings
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,13 +37,15 @@ class OnnxPart(nn.Module):
     def __init__(self, part: nn.Module, example: Tensor) -> None:
         super().__init__()
         content = onnx_bytes(part, example)
-        from onnxruntime import InferenceSession, SessionOptions
+        import onnxruntime
 
-        options = SessionOptions()
+        options: Any = onnxruntime.SessionOptions()  # pyright: ignore[reportAttributeAccessIssue]
         options.intra_op_num_threads = torch.get_num_threads()
         # Threads that wait busily would slow down the layers that PyTorch runs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.session = InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
 
     def forward(self, pictures: Tensor) -> Tensor | tuple[Tensor, ...]:
         """(N, C, H, W) to what the module gives."""
@@ -74,7 +77,7 @@ def onnx_bytes(part: nn.Module, example: Tensor) -> bytes:
         torch.onnx.export(
             part,
             (pictures,),
-            content,
+            content,  # pyright: ignore[reportArgumentType] - the older exporter takes files
             dynamo=False,
             input_names=["pictures"],
             dynamic_axes={"pictures": {0: "num_pictures"}},

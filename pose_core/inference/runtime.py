@@ -156,7 +156,8 @@ def prepare(
             f"Choose of: auto, {', '.join(names)}.",
         )
     generator = torch.Generator().manual_seed(0)
-    inputs = tuple(x.to(device) for x in network.example_inputs(1, num_frames, generator))
+    example_inputs: Any = network.example_inputs
+    inputs = tuple(x.to(device) for x in example_inputs(1, num_frames, generator))
     if backend == "auto":
         wanted = [name for name in names if name != "bfloat16" or has_bfloat16(device)]
     else:
@@ -212,7 +213,9 @@ def _make(name: str, network: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Modul
         pictures = picture_parts(network, inputs)
         if not pictures:
             raise ConfigError("No part of this network takes pictures alone.")
-        parts = {n: OnnxPart(network.get_submodule(n), x) for n, x in pictures.items()}
+        parts: dict[str, nn.Module] = {
+            n: OnnxPart(network.get_submodule(n), x) for n, x in pictures.items()
+        }
         return with_parts(network, parts)
     return low_precision(network, getattr(torch, name))
 
