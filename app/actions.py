@@ -27,8 +27,8 @@ class ActionSpec:
         What it does, where the text does not say it; also why it is not available yet.
     is_checkable : bool
     needs : str
-        What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``estimating``,
-        or nothing. ``future`` is not there yet.
+        What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``truth``,
+        ``own truth`` (imported), ``estimating``, or nothing. ``future`` is not there yet.
     starts_group : bool
         Draw a line above it.
     """
@@ -57,6 +57,18 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("file.save_as", "Save Session As...", "Ctrl+Shift+S", needs="clip"),
     _A("file.locate", "Locate the Video...", tip="Say where the video lies now.", needs="clip"),
     _A("file.export", "Export...", "Ctrl+E", "BVH, CSV, NPZ, JSON, video.", needs="pose"),
+    _A(
+        "file.import_truth",
+        "Import Ground Truth (3D)...",
+        tip="Exact 3D poses of a person in this clip, to see the errors of the estimate (npz).",
+        needs="clip",
+    ),
+    _A(
+        "file.remove_truth",
+        "Remove Ground Truth",
+        tip="That was imported; what lies beside the video is found there again.",
+        needs="own truth",
+    ),
     _A("file.quit", "Quit", "Ctrl+Q", starts_group=True),
     _A("edit.undo", "Undo", "Ctrl+Z"),
     _A("edit.redo", "Redo", "Ctrl+Y Ctrl+Shift+Z"),
@@ -72,6 +84,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("view.camera", "3D from the Video's Camera", "Num+0", needs="clip"),
     _A("view.trails", "Trails", "T", "Where the joints were.", True, "clip"),
     _A("view.follow", "Follow the Person", "F", "Keep the person in the middle.", True, "clip"),
+    _A("view.truth", "Ground Truth", "G", "The true pose, where it is known.", True, "truth"),
     _A("view.full_screen", "Full Screen", "F11", is_checkable=True, starts_group=True),
     _A("go.play", "Play or Pause", "Space", needs="clip"),
     _A("go.loop", "Loop", "L", "Start again at the end.", True, "clip"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from PySide6.QtGui import QUndoCommand
 
 from app.document import Change, SessionDocument
-from pose_core.session import Session, Track
+from pose_core.session import Session, Track, Truth
 
 
 class SessionCommand(QUndoCommand):
@@ -82,6 +82,15 @@ class SetScale(SessionCommand):
     def __init__(self, document: SessionDocument, after: Session) -> None:
         changes = (Change("camera"), Change("poses"))
         super().__init__(document, "Body Height and Camera", after, changes)
+
+
+class SetTruth(SessionCommand):
+    """Exact 3D to measure errors against, or none any more."""
+
+    def __init__(self, document: SessionDocument, truth: Truth | None) -> None:
+        text = "Import Ground Truth" if truth else "Remove Ground Truth"
+        after = replace(_session(document), truth=truth)
+        super().__init__(document, text, after, (Change("truth"),))
 
 
 def _session(document: SessionDocument) -> Session:

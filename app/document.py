@@ -16,15 +16,16 @@ class Change:
 
     Parameters
     ----------
-    kind : {"poses", "people", "camera"}
-        Positions of joints; which people there are or their names; focal length or body height.
+    kind : {"poses", "people", "camera", "truth"}
+        Positions of joints; which people there are or their names; focal length or body height;
+        the exact 3D that errors are measured against.
     track_ids : tuple of int
         The tracks concerned; empty means all.
     start, end : int
         Frames ``start <= frame < end``; `end` -1 means to the end of the clip.
     """
 
-    kind: Literal["poses", "people", "camera"]
+    kind: Literal["poses", "people", "camera", "truth"]
     track_ids: tuple[int, ...] = ()
     start: int = 0
     end: int = -1

@@ -13,7 +13,16 @@ from app.dialogs.go_to_frame import GoToFrameDialog
 from app.dialogs.palette import PaletteDialog
 from app.dialogs.question import ask
 from app.dialogs.shortcuts import ShortcutLine, ShortcutsDialog
-from app.operations import editing, export, lift, navigation, open_file, save_session, tools
+from app.operations import (
+    editing,
+    export,
+    lift,
+    navigation,
+    open_file,
+    save_session,
+    tools,
+    truth,
+)
 from app.operations.autosave import Autosave, offer_recovery
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator, Pipeline
@@ -30,6 +39,7 @@ from app.views.skeleton3d import Skeleton3DView
 from app.views.status import StatusBar
 from app.views.timeline import Timeline
 from app.views.transport import TransportBar
+from app.views.truth import TruthPresenter
 from app.views.video import VideoView
 from app.views.welcome import WelcomeView
 from app.views.workspace import Workspace
@@ -92,6 +102,8 @@ class MainWindow(QMainWindow):
         self.presenter = Presenter(
             context, self.estimator, self.video, self.skeleton, self.timeline
         )
+        actions["view.truth"].setChecked(True)
+        self.truth = TruthPresenter(context, self.video, self.skeleton, self.timeline)
         self.welcome = WelcomeView(sample_clip() is not None)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
@@ -137,6 +149,8 @@ class MainWindow(QMainWindow):
             "file.save_as": lambda: save_session.save_as(context),
             "file.locate": lambda: open_file.locate_open_video(context),
             "file.export": lambda: export.ask_and_export(context),
+            "file.import_truth": lambda: truth.ask_and_import(context),
+            "file.remove_truth": lambda: truth.remove(context),
             "file.quit": self.close,
         }
 
@@ -154,6 +168,7 @@ class MainWindow(QMainWindow):
                 not actions["view.poses"].isChecked()
             ),
             "view.trails": lambda: skeleton.set_trails(actions["view.trails"].isChecked()),
+            "view.truth": lambda: self.truth.set_visible(actions["view.truth"].isChecked()),
             "view.follow": lambda: skeleton.set_follow(actions["view.follow"].isChecked()),
             "view.full_screen": self._toggle_full_screen,
         }
@@ -232,9 +247,12 @@ class MainWindow(QMainWindow):
 
     def _update_actions(self) -> None:
         document, state = self.context.document, self.context.view_state
+        known = document.session.truth if document.session else None
         self.actions_table.set_available(
             {
                 "clip": document.session is not None,
+                "truth": known is not None,
+                "own truth": known is not None and not known.is_beside_clip,
                 "person": state.track_id is not None,
                 "pose": state.model is not None,
                 "estimating": self.estimator.is_running,

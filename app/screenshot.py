@@ -69,7 +69,8 @@ class Screenshot(QObject):
         QTimer.singleShot(SETTLE_MS, self._save)
 
     def _save(self) -> None:
-        if self._window.context.tasks.num_running:
+        window = self._window
+        if window.context.tasks.num_running or not window.presenter.is_picture_shown:
             QTimer.singleShot(POLL_MS, self._save)
             return
         self._target.parent.mkdir(parents=True, exist_ok=True)

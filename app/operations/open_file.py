@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from PySide6.QtWidgets import QFileDialog
 
 from app.dialogs.question import ask
 from app.operations.context import AppContext
 from app.operations.save_session import confirm_unsaved
+from app.operations.truth import with_truth_beside
 from app.paths import VIDEO_SUFFIXES, sample_clip
 from app.workers.task import Task
 from pose_core.errors import SessionError
@@ -16,7 +18,13 @@ from pose_core.session import Session
 from pose_core.session_io import SUFFIX, load_session, locate_clip
 from pose_core.video import open_clip
 
-Opened = tuple[Session, Path | None]
+
+class Opened(NamedTuple):
+    """A session, the file that it was read from if any, and what the user should know."""
+
+    session: Session
+    path: Path | None
+    warning: str = ""
 
 
 class MovedVideo:
@@ -66,8 +74,7 @@ def open_recovered(context: AppContext, copy: Path) -> None:
     task = Task(action, lambda: _read(copy))
 
     def on_read(opened: Opened | MovedVideo) -> None:
-        session = opened.session if isinstance(opened, MovedVideo) else opened[0]
-        context.document.open(session, is_recovered=True)
+        context.document.open(opened.session, is_recovered=True)
         copy.unlink(missing_ok=True)
 
     task.succeeded.connect(on_read)
@@ -99,7 +106,7 @@ def _start(context: AppContext, path: Path, then: Callable[[], None] | None) -> 
         if isinstance(opened, MovedVideo):
             _ask_for_video(context, opened, then)
         else:
-            _finish(context, *opened, then)
+            _finish(context, opened, then)
 
     task.succeeded.connect(on_read)
     task.failed.connect(lambda: _forget_missing(context, path))
@@ -110,24 +117,29 @@ def _read(path: Path) -> Opened | MovedVideo:
     """Read a file in the worker thread."""
     path = path.absolute()
     if not is_session(path):
-        return Session(open_clip(path)), None
+        return _opened(Session(open_clip(path)), None)
     session = load_session(path)
     for place in (session.clip.path, path.parent):
         with suppress(SessionError):
-            return locate_clip(session, place), path
+            return _opened(locate_clip(session, place), path)
     return MovedVideo(session, path)
 
 
-def _finish(
-    context: AppContext, session: Session, path: Path | None, then: Callable[[], None] | None
-) -> None:
+def _opened(session: Session, path: Path | None) -> Opened:
+    """In the worker thread, once the video is found."""
+    session, warning = with_truth_beside(session)
+    return Opened(session, path, " ".join(filter(None, (session.clip.warning, warning))))
+
+
+def _finish(context: AppContext, opened: Opened, then: Callable[[], None] | None) -> None:
+    session, path, warning = opened
     context.document.open(session, path)
     if path is None:
         context.remember_file(session.clip.path, "video")
     else:
         context.remember_file(path, "session")
-    if session.clip.warning:
-        context.notice(session.clip.warning)
+    if warning:
+        context.notice(warning)
     if then is not None:
         then()
 
@@ -168,8 +180,8 @@ def use_video(
 ) -> None:
     """Check that a file is the video of a session, and open the session with it."""
     action = "Locating the video"
-    task = Task(action, lambda: locate_clip(moved.session, video))
-    task.succeeded.connect(lambda session: _finish(context, session, moved.path, then))
+    task = Task(action, lambda: _opened(locate_clip(moved.session, video), moved.path))
+    task.succeeded.connect(lambda opened: _finish(context, opened, then))
     context.start_task(task, action)
 
 

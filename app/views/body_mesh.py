@@ -138,6 +138,7 @@ def body_mesh(
     thickness: float = 1.0,
     fade: float = 0.0,
     fade_to: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    colour: np.ndarray | None = None,
 ) -> Mesh:
     """Triangles of skeletons.
 
@@ -149,9 +150,12 @@ def body_mesh(
         1 for the usual bones and joints.
     fade : float
         Share of `fade_to`, an RGB colour 0..1, in all colours.
+    colour : (3,) ndarray, optional
+        RGB 0..1 of everything, in place of the colours of the sides.
     """
 
     def faded(rgb: np.ndarray) -> np.ndarray:
+        rgb = rgb if colour is None else np.broadcast_to(colour, rgb.shape)
         return rgb + fade * (np.array(fade_to) - rgb)
 
     poses = np.asarray(poses, dtype=np.float64)

@@ -22,7 +22,7 @@ _message_handler = qInstallMessageHandler(None)
 _APP = app.use_app("pyside6")
 qInstallMessageHandler(_message_handler)
 
-GHOST_OPACITY = 0.35
+GHOST_OPACITY, TRUTH_OPACITY = 0.35, 0.6
 SAMPLES = 4  # points per pixel, for smooth edges
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software")
 
@@ -233,7 +233,7 @@ class GlCanvas(app.Canvas):
             self.native.setFormat(form)
 
     def set_layer(self, name: str, content: Mesh | Segments) -> None:
-        """Replace what one of the layers shows: floor, bodies, lines or ghost."""
+        """Replace what one of the layers shows: floor, bodies, lines, ghost or truth."""
         self._contents[name] = content
         self._stale.add(name)
 
@@ -254,6 +254,7 @@ class GlCanvas(app.Canvas):
                 "floor": LineLayer(),
                 "lines": LineLayer(),
                 "ghost": MeshLayer(GHOST_OPACITY),
+                "truth": MeshLayer(TRUTH_OPACITY),
             }
         for name in self._stale:
             self._layers[name].set(self._contents[name])

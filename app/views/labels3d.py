@@ -10,13 +10,16 @@ from app.views.orbit import Orbit, project
 from app.views.paint import draw_pill
 from app.views.scene3d import PersonPoses3D, pose_at
 from app.views.segments import Ground
-from pose_core.palette import SIDE_COLOURS
+from pose_core.palette import SIDE_COLOURS, TRUTH
 
 CLEARANCE_PX = 30.0  # labels keep this distance from one another
 SHORTEST_AXIS_PX = 90.0  # an axis seen nearly end-on gets no labels
 HEIGHTS_M = np.arange(0, 2.01, 0.5)
 NOTICEABLE_TILT_DEG = 1.0
 LEGEND_PX = 28.0  # row at the bottom in which nothing else is written
+# Where along an axis its title may stand, the best place first.
+TITLE_PLACES = (0.5, 0.35, 0.65, 0.2, 0.8, 0.05, 0.95)
+BODY_PX = 10.0  # from the points of people that are looked at to the borders of their bodies
 RULER_GAP_M = 0.4  # between the people and the ruler of heights
 
 
@@ -32,6 +35,8 @@ class LabelPainter:
     width, height : float
         Logical pixels.
     colour : QColor
+    corner : QRectF
+        In the upper left, where nothing is written; empty if there is none.
     """
 
     painter: QPainter
@@ -39,14 +44,22 @@ class LabelPainter:
     width: float
     height: float
     colour: QColor
+    corner: QRectF
 
     def __post_init__(self) -> None:
         self._matrix = self.orbit.matrix(self.width / self.height)
         self._numbers: list[np.ndarray] = []  # where numbers are already
+        self._taken = [self.corner]  # by words, or by others
+        self._people = np.zeros((0, 2))
+        self._titles: list[tuple[str, list[np.ndarray]]] = []  # and where they may stand
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of scene points (..., 3)."""
         return project(np.asarray(points, dtype=np.float64), self._matrix, self.width, self.height)
+
+    def keep_clear(self, points: np.ndarray) -> None:
+        """Write titles elsewhere than over these (N, 3) points, where there is room."""
+        self._people = self.at(points)
 
     def ground(self, area: Ground, is_estimated: bool) -> None:
         """Number the metres along one grid line each way, as low in the view as it goes.
@@ -82,7 +95,7 @@ class LabelPainter:
             self._axis(pixels[lowest][seen], values[seen], title, middle)
 
     def _axis(self, pixels: np.ndarray, values: np.ndarray, title: str, middle: np.ndarray) -> None:
-        """Numbers at (N, 2) pixels of a line, and its title, on the side away from the middle."""
+        """Numbers at (N, 2) pixels of a line, on the side away from the middle; see `titles`."""
         span = pixels[-1] - pixels[0]
         length = float(np.hypot(*span))
         if length < SHORTEST_AXIS_PX:
@@ -94,10 +107,20 @@ class LabelPainter:
             self._number(pixel + 12 * outward, value)
         half_width = self._text_width(title) / 2
         beyond = 20 + 12 * abs(outward[1]) + (half_width + 6) * abs(outward[0])
-        for away in (beyond * outward, -beyond * outward):
-            if self._fits(pixels.mean(axis=0) + away, title):
-                self._word(pixels.mean(axis=0) + away, title, 0.55)
-                break
+        places = [
+            pixels[0] + share * span + away
+            for away in (beyond * outward, -beyond * outward)
+            for share in TITLE_PLACES
+        ]
+        self._titles.append((title, places))
+
+    def titles(self) -> None:
+        """Name the numbered axes, beside all numbers and people as far as there is room."""
+        for title, places in self._titles:
+            free = [place for place in places if self._is_free(place, title)]
+            if free:
+                place = min(free, key=lambda at, title=title: self._num_covered(at, title))
+                self._word(place, title, 0.55)
 
     def heights(self, low: np.ndarray, high: np.ndarray, ground_z: float) -> None:
         """Paint a ruler from the ground up, beside a box around the people, mostly at its left."""
@@ -141,26 +164,32 @@ class LabelPainter:
         if self._inside(pixel):
             self._word(pixel - (0, 8), "video camera", 0.6)
 
-    def legend(self, tilt_deg: float) -> None:
+    def legend(self, tilt_deg: float, has_truth: bool) -> None:
         """Say in the lower left corner which side is which, and what the grid is.
 
         Parameters
         ----------
         tilt_deg : float
             By how much the scene was turned to make people upright, degrees.
+        has_truth : bool
+            Name the colour of the true pose too.
         """
         metrics = self.painter.fontMetrics()
         x, y, size = 14.0, self.height - 10 - metrics.height() / 2, 5.0
-        for side in ("left", "right"):
+        entries = {"left": SIDE_COLOURS["left"], "right": SIDE_COLOURS["right"]}
+        if has_truth:
+            entries["truth"] = TRUTH
+        for name, colour in entries.items():
             self.painter.setPen(Qt.PenStyle.NoPen)
-            self.painter.setBrush(QColor(*SIDE_COLOURS[side]))
-            if side == "left":
+            self.painter.setBrush(QColor(*colour))
+            if name == "left":
                 self.painter.drawEllipse(QPointF(x, y), size, size)
             else:
-                self.painter.drawRect(QRectF(x - size, y - size, 2 * size, 2 * size))
+                half_height = size if name == "right" else size / 2
+                self.painter.drawRect(QRectF(x - size, y - half_height, 2 * size, 2 * half_height))
             self.painter.setPen(self._faint(0.85))
-            self.painter.drawText(QPointF(x + 10, y + metrics.ascent() / 2 - 1), side)
-            x += 10 + metrics.horizontalAdvance(side) + 22
+            self.painter.drawText(QPointF(x + 10, y + metrics.ascent() / 2 - 1), name)
+            x += 10 + metrics.horizontalAdvance(name) + 22
         self.painter.setPen(self._faint(0.6))
         grid = "grid 1 m"
         if tilt_deg >= NOTICEABLE_TILT_DEG:
@@ -171,7 +200,8 @@ class LabelPainter:
     def _inside(self, pixels: np.ndarray) -> np.ndarray:
         """(...) bool: pixels (..., 2) that are in the view, with room for a number beside them."""
         room = (self.width - 24, self.height - 24)
-        return np.all((pixels >= 24) & (pixels <= room), axis=-1)
+        in_corner = np.all(pixels < (self.corner.right() + 24, self.corner.bottom() + 24), axis=-1)
+        return np.all((pixels >= 24) & (pixels <= room), axis=-1) & ~in_corner
 
     def _number(self, pixel: np.ndarray, value: float) -> None:
         """A number, unless it would crowd another."""
@@ -179,23 +209,29 @@ class LabelPainter:
             self._numbers.append(pixel)
             self._word(pixel, f"{value:g}".replace("-", "\N{MINUS SIGN}"), 0.75)
 
-    def _fits(self, pixel: np.ndarray, text: str) -> bool:
-        half_width, half_height = (
-            self._text_width(text) / 2 + 6,
-            self.painter.fontMetrics().height(),
-        )
-        return bool(
-            half_width <= pixel[0] <= self.width - half_width
-            and half_height / 2 <= pixel[1] <= self.height - LEGEND_PX - half_height / 2
-        )
+    def _is_free(self, pixel: np.ndarray, text: str) -> bool:
+        rect = self._place(pixel, text)
+        return not any(rect.intersects(taken) for taken in self._taken)
+
+    def _num_covered(self, pixel: np.ndarray, text: str) -> int:
+        """How many points of people a text about a pixel would lie on."""
+        room = self._place(pixel, text).adjusted(-BODY_PX, -BODY_PX, BODY_PX, BODY_PX)
+        left, top, right, bottom = room.left(), room.top(), room.right(), room.bottom()
+        inside = (self._people >= (left, top)) & (self._people <= (right, bottom))
+        return int(inside.all(axis=1).sum())
 
     def _word(self, pixel: np.ndarray, text: str, opacity: float) -> None:
-        """Text about a pixel, moved into the view where it would stick out."""
+        rect = self._place(pixel, text)
+        self._taken.append(rect)
+        self.painter.setPen(self._faint(opacity))
+        self.painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+
+    def _place(self, pixel: np.ndarray, text: str) -> QRectF:
+        """Where text about a pixel goes: moved into the view where it would stick out."""
         width, height = self._text_width(text) + 4, self.painter.fontMetrics().height()
         left = min(max(pixel[0] - width / 2, 4), self.width - width - 4)
         top = min(max(pixel[1] - height / 2, 4), self.height - LEGEND_PX - height)
-        self.painter.setPen(self._faint(opacity))
-        self.painter.drawText(QRectF(left, top, width, height), Qt.AlignmentFlag.AlignCenter, text)
+        return QRectF(left, top, width, height)
 
     def _text_width(self, text: str) -> float:
         return self.painter.fontMetrics().horizontalAdvance(text)

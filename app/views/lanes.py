@@ -16,6 +16,7 @@ GOOD: Rgb = (0, 158, 115)
 WARNING: Rgb = (213, 94, 0)
 PRESENT: Rgb = (120, 140, 160)
 SWAPPED: Rgb = (204, 121, 167)
+ERROR: Rgb = (86, 180, 233)
 
 SINGLE_FRAME_S = 0.04  # what a clip of one frame lasts
 
@@ -37,6 +38,10 @@ class Lane:
         Bottom and top of a curve.
     warn_below : float, optional
         Values of a curve below this are drawn in the warning colour.
+    unit : str
+        Of a curve's values.
+    is_high_bad : bool
+        Where a column sums up many frames, show their highest value and not their lowest.
     """
 
     def __init__(
@@ -47,12 +52,16 @@ class Lane:
         colour: Rgb = GOOD,
         value_range: tuple[float, float] = (0.0, 1.0),
         warn_below: float | None = None,
+        unit: str = "",
+        is_high_bad: bool = False,
     ) -> None:
         self.name = name
         self.kind: LaneKind = kind
         self.colour = colour
         self.value_range = value_range
         self.warn_below = warn_below
+        self.unit = unit
+        self.is_high_bad = is_high_bad
         self.values = np.asarray(values, dtype=np.float32 if kind == "curve" else bool)
         # Sums up to each frame give the mean of any stretch at once.
         known = np.isfinite(self.values)
@@ -63,12 +72,23 @@ class Lane:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def title(self) -> str:
+        """Name with the unit of the axis."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
     def text_at(self, frame: int) -> str:
         """What the lane says about a frame; empty where it says nothing."""
         value = self.values[frame]
         if self.kind != "curve":
             return self.name.lower() if value else ""
-        return f"{self.name.lower()} {value:.2f}" if np.isfinite(value) else ""
+        if not np.isfinite(value):
+            return ""
+        return (
+            f"{self.name} {value:.1f} {self.unit}"
+            if self.unit
+            else f"{self.name.lower()} {value:.2f}"
+        )
 
     def mean(self, columns: "Columns") -> np.ndarray:
         """(W,) mean of the known values in each column, NaN where none is known."""
@@ -76,14 +96,14 @@ class Lane:
         total = self._sum[columns.stop] - self._sum[columns.start]
         return np.where(known > 0, total / np.maximum(known, 1), np.nan)
 
-    def minimum(self, columns: "Columns") -> np.ndarray:
-        """(W,) least known value in each column, NaN where none is known."""
+    def worst(self, columns: "Columns") -> np.ndarray:
+        """(W,) least known value in each column, or the highest; NaN where none is known."""
         # reduceat takes the stretches between neighbouring indices; every second one is ours.
         # An index at the very end needs an element to point at.
         padded = np.append(self.values, np.float32(np.nan))
         bounds = np.stack([columns.start, columns.stop], axis=1).ravel()
-        least = np.fmin.reduceat(padded, bounds)[::2]
-        return np.where(columns.stop > columns.start, least, np.nan)
+        worst = (np.fmax if self.is_high_bad else np.fmin).reduceat(padded, bounds)[::2]
+        return np.where(columns.stop > columns.start, worst, np.nan)
 
     def render(self, columns: "Columns", height: int) -> np.ndarray:
         """Draw the lane.
@@ -116,19 +136,19 @@ class Lane:
 
     def _render_curve(self, columns: "Columns", height: int) -> np.ndarray:
         low, high = self.value_range
-        mean, least = self.mean(columns), self.minimum(columns)
+        mean, worst = self.mean(columns), self.worst(columns)
         mean_rows = np.clip((mean - low) / (high - low), 0, 1) * (height - 1.5) + 1.5
-        least_rows = np.clip((least - low) / (high - low), 0, 1) * height
+        worst_rows = np.clip((worst - low) / (high - low), 0, 1) * height
         row = np.arange(height - 1, -1, -1.0)[:, None]  # rows above the bottom
-        # Share of each pixel under the mean, under a line below it, and under the minimum.
+        # Share of each pixel under the mean, under a line below it, and under the worst.
         under_mean = np.clip(mean_rows - row, 0, 1)
         under_line = np.clip(mean_rows - 1.5 - row, 0, 1)
-        under_least = np.clip(least_rows - row, 0, 1)
-        alpha = np.maximum(0.3 * under_mean + 0.25 * under_least, under_mean - under_line)
+        under_worst = np.clip(worst_rows - row, 0, 1)
+        alpha = np.maximum(0.3 * under_mean + 0.25 * under_worst, under_mean - under_line)
         image = np.zeros((height, len(mean), 4), np.uint8)
         image[..., :3] = self.colour
         if self.warn_below is not None:
-            image[:, least < self.warn_below, :3] = WARNING
+            image[:, worst < self.warn_below, :3] = WARNING
         image[..., 3] = np.round(255 * np.nan_to_num(alpha))
         return image
 

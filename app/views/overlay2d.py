@@ -12,7 +12,7 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
 
 from app.views.paint import draw_pill
 from app.views.zoom import Zoom
-from pose_core.palette import OUTLINE, SIDE_COLOURS
+from pose_core.palette import OUTLINE, SIDE_COLOURS, TRUTH
 from pose_core.poses import SOURCE_USER
 from pose_core.skeleton import H36M_17
 
@@ -25,6 +25,7 @@ SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated")
 _OUTLINE = QColor(*OUTLINE, 215)
 _HOLLOW = QColor(*OUTLINE, 110)
 _WHITE = QColor(255, 255, 255)
+_TRUTH = QColor(*TRUTH)
 _COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
 
 
@@ -107,6 +108,34 @@ def draw_people(
                 _draw_hovered(painter, points[hovered[1]], look, pixel_ratio)
     if len(people) > 1:
         _draw_numbers(painter, people, zoom, pixel_ratio)
+
+
+def draw_truth(
+    painter: QPainter,
+    xy: np.ndarray,
+    zoom: Zoom,
+    device_size: tuple[int, int],
+    pixel_ratio: float,
+) -> None:
+    """Draw the true pose as thin bones; it lies under the people, see `draw_people`.
+
+    Parameters
+    ----------
+    xy : (17, 2) ndarray
+        Pixels of the upright picture; NaN where not known.
+    """
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    points = zoom.to_device(xy)
+    ends = points.tolist()
+    bones = [
+        QLineF(*ends[parent], *ends[child])
+        for parent, child in BONES[_bones_in_view(points, device_size)].tolist()
+    ]
+    for colour, width in ((_OUTLINE, 4.4), (_TRUTH, 2.6)):
+        pen = QPen(colour, width * pixel_ratio)
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        painter.setPen(pen)
+        painter.drawLines(bones)
 
 
 def _bones_in_view(points: np.ndarray, device_size: tuple[int, int]) -> np.ndarray:

@@ -69,6 +69,13 @@ class Presenter(QObject):
         self._timeline.scrub_released.connect(self._on_scrub_released)
         self._timeline.range_changed.connect(lambda start, end: state.set_range((start, end)))
 
+    @property
+    def is_picture_shown(self) -> bool:
+        """Whether the picture of the present frame is on screen, or cannot be had."""
+        is_open = self._context.document.session is not None
+        frame = self._context.view_state.frame
+        return not is_open or frame in (self._shown_frame, self._failed_frame)
+
     # -- selection -------------------------------------------------------------------------
 
     def select_person(self, track_id: int | None) -> None:
@@ -267,7 +274,8 @@ class Presenter(QObject):
 
 
 def stage_xyz(run: ModelRun, stage: int) -> np.ndarray:
-    """(T, 17, 3) camera coordinates of one stage, metres; NaN where missing."""
+    """(T, 17, 3) camera coordinates of a stage, or of the last one there is; NaN where missing."""
+    stage = min(stage, len(run.poses.stages) - 1)  # of another person there may be fewer
     return run.poses.stages[stage] + np.asarray(run.poses.root)[:, None]
 
 

@@ -16,6 +16,7 @@ ANKLES = [H36M_17.index("left_ankle"), H36M_17.index("right_ankle")]
 # The ankle joint of a grown person standing flat is about this far above the sole.
 ANKLE_HEIGHT_M = 0.08
 SAMPLES = 2000  # frames that are enough to know the extent of a long clip
+COVERED_FRAMES = 8  # frames that are enough to know where words are in the way
 GRID_MARGIN_M = 1.5
 SMALLEST_GRID_M = 6.0
 LARGEST_GRID_M = 30.0
@@ -121,6 +122,19 @@ def level_of(people: list[PersonPoses3D]) -> np.ndarray:
         if rotation is not None and tilt_deg(rotation) <= LARGEST_TILT_DEG:
             return rotation
     return LEVEL
+
+
+def body_points(people: list[PersonPoses3D]) -> np.ndarray:
+    """(N, 3) points along everybody's bones in some frames: where words are in the way."""
+    shares = np.linspace(0, 1, 9)[:, None, None, None]
+    parents, children = np.array(H36M_17.bones).T
+    points = [np.zeros((0, 3))]
+    for person in people:
+        step = max(len(person.camera_xyz) // COVERED_FRAMES, 1)
+        xyz = person.scene_xyz(slice(None, None, step))
+        bones = (1 - shares) * xyz[:, parents] + shares * xyz[:, children]
+        points.append(bones.reshape(-1, 3))
+    return np.concatenate(points)
 
 
 def pose_at(person: PersonPoses3D, frame: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
-from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
     QMouseEvent,
@@ -16,14 +16,15 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.views.body_mesh import body_mesh
+from app.views.body_mesh import Mesh, body_mesh
 from app.views.labels3d import LabelPainter
-from app.views.orbit import LEVEL, Orbit, Window, to_scene
+from app.views.orbit import LEVEL, Orbit, Window, project, to_scene
 from app.views.paint import draw_empty_state, draw_pill
 from app.views.scene3d import (
     Extent,
     PersonPoses3D,
     bodies_at,
+    body_points,
     pose_at,
     position_at,
     trails_at,
@@ -32,12 +33,15 @@ from app.views.segments import Segments, picture_border, shadows, video_camera
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
 from pose_core.levelling import tilt_deg
+from pose_core.palette import TRUTH
 
 WHEEL_FACTOR = 1.15
 # Azimuth and elevation, degrees.
 RESET_ANGLES = (-32.0, 14.0)
 PRESETS = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 90.0), "camera": (0.0, 0.0)}
 GHOST_THICKNESS = 0.8
+TRUTH_RGB = np.array(TRUTH) / 255
+CORNER_PX = 10
 FRAMING = 1.1  # room around what is brought into view
 FOLLOWED_RADIUS_M = 1.1
 LABEL_MARGIN_M = 0.35  # numbers stand on the grid lines that are this far from the people
@@ -74,9 +78,12 @@ class Skeleton3DView(QWidget):
         self._frame = 0
         self._people: list[PersonPoses3D] = []
         self._extent: Extent | None = None
+        self._body_points = np.zeros((0, 3))
         self._camera: Camera | None = None
         self._level = LEVEL
         self._ghost: list[np.ndarray] = []
+        self._truth: np.ndarray | None = None
+        self._corner: QWidget | None = None
         self._has_trails = True
         self._is_following = False
         self._followed_at: np.ndarray | None = None
@@ -106,7 +113,7 @@ class Skeleton3DView(QWidget):
         """Start with another clip of so many frames, without people; 0: no clip."""
         self._num_frames = num_frames
         self._frame = 0
-        self._people, self._ghost = [], []
+        self._people, self._ghost, self._truth = [], [], None
         self._extent = None
         self._followed_at = None
         self._redraw("floor", "people")
@@ -125,6 +132,7 @@ class Skeleton3DView(QWidget):
         self._level = level
         self._people = [replace(person, level=level) for person in people]
         self._extent = Extent.of(self._people)
+        self._body_points = body_points(self._people)
         if is_first and self._extent is not None:
             self.reset_view()
         elif self._is_at_camera:
@@ -158,6 +166,24 @@ class Skeleton3DView(QWidget):
         """
         self._ghost = list(poses or [])
         self._redraw("people")
+
+    def set_truth(self, camera_xyz: np.ndarray | None) -> None:
+        """Show the true pose of each frame (T, 17, 3) faintly; camera coordinates, metres."""
+        self._truth = camera_xyz
+        self._redraw("people")
+
+    def set_corner(self, widget: QWidget) -> None:
+        """Keep a small widget in the upper left corner."""
+        self._corner = widget
+        widget.setParent(self)
+        widget.move(CORNER_PX, CORNER_PX)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Write around what is in the corner."""
+        if event.type() in (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.Resize):
+            self._words.update()
+        return super().eventFilter(watched, event)
 
     def set_trails(self, are_visible: bool) -> None:
         """Show the paths of the selected person's wrists, ankles and pelvis, or do not."""
@@ -266,7 +292,14 @@ class Skeleton3DView(QWidget):
             ghost = np.stack(self._ghost) if self._ghost else np.zeros((0, 17, 3))
             ghost_mesh = body_mesh(to_scene(ghost, self._level), GHOST_THICKNESS)
             self._canvas.set_layer("ghost", ghost_mesh)
+            self._canvas.set_layer("truth", self._true_body())
         self._stale = set()
+
+    def _true_body(self) -> Mesh:
+        if self._truth is None or not 0 <= self._frame < len(self._truth):
+            return Mesh.joined([])
+        pose = to_scene(self._truth[self._frame][None], self._level)
+        return body_mesh(pose, GHOST_THICKNESS, colour=TRUTH_RGB)
 
     def _floor(self) -> Segments:
         if self._extent is None:
@@ -303,23 +336,41 @@ class Skeleton3DView(QWidget):
 
     def _paint_labels(self, painter: QPainter, extent: Extent) -> None:
         ink = QColor.fromRgbF(*self._theme.ink)
-        labels = LabelPainter(painter, self._orbit, self.width(), self.height(), ink)
+        is_taken = self._corner is not None and self._corner.isVisible()
+        corner = QRectF(self._corner.geometry()) if self._corner and is_taken else QRectF()
+        size = self.width(), self.height()
+        labels = LabelPainter(painter, self._orbit, *size, ink, corner)
         is_estimated = self._camera is not None and self._camera.is_estimated
+        labels.keep_clear(self._body_points)
         labels.ground(extent.ground(LABEL_MARGIN_M), is_estimated)
         labels.heights(extent.low, extent.high, extent.ground_z)
+        labels.titles()
         if self._camera is not None and not self._is_at_camera:
             labels.video_camera()
         if len(self._people) > 1:
             labels.numbers(self._people, self._frame)
-        labels.legend(tilt_deg(self._level))
+        labels.legend(tilt_deg(self._level), self._truth is not None)
         if self._is_frame_empty():
             is_top = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-            draw_pill(painter, "nobody in this frame", QPointF(self.width() / 2, 10), is_top)
+            place = QPointF(self.width() / 2, corner.bottom() + CORNER_PX)
+            draw_pill(painter, "nobody in this frame", place, is_top)
 
     def _is_frame_empty(self) -> bool:
         return all(position_at(person, self._frame) is None for person in self._people)
 
     # ---- mouse ----
+
+    def joint_at(self, position: QPointF, reach: float) -> tuple[int, int] | None:
+        """Track id and joint nearest to a point of the view, within `reach` logical pixels."""
+        width, height = self.width(), self.height()
+        matrix = self._orbit.matrix(width / height)
+        point = (position.x(), position.y())
+        near = []
+        for person in self._people:
+            pixels = project(pose_at(person, self._frame), matrix, width, height)
+            distances = np.hypot(*(pixels - point).T)
+            near += [(d, person.track_id, i) for i, d in enumerate(distances) if d <= reach]
+        return min(near)[1:] if near else None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed_at = event.position()
@@ -347,6 +398,8 @@ class Skeleton3DView(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._words.resize(event.size())
         self._words.raise_()
+        if self._corner is not None:
+            self._corner.raise_()
         super().resizeEvent(event)
 
 

@@ -121,11 +121,14 @@ class Timeline(QWidget):
         *,
         value_range: tuple[float, float] = (0.0, 1.0),
         warn_below: float | None = None,
+        unit: str = "",
+        is_high_bad: bool = False,
     ) -> None:
         """Add a lane below the others, or replace the one of this name; see `Lane`."""
         if self._axis is None or len(values) != self._axis.num_frames:
             return  # values of a clip that is no longer shown
-        self._lanes[name] = Lane(name, values, kind, colour, value_range, warn_below)
+        lane = Lane(name, values, kind, colour, value_range, warn_below, unit, is_high_bad)
+        self._lanes[name] = lane
         self._redraw()
 
     def remove_lane(self, name: str) -> None:

@@ -59,7 +59,7 @@ class TimelineLayout:
     @classmethod
     def of(cls, size: QSize, lanes: list[Lane], metrics: QFontMetrics) -> "TimelineLayout":
         """Lay out; height to spare goes to the curves."""
-        names = [*(lane.name for lane in lanes), "frame 0000000"]
+        names = [*(lane.title for lane in lanes), "frame 0000000"]
         gutter = max(metrics.horizontalAdvance(name) for name in names) + MARGIN + SCALE_WIDTH
         gutter = min(gutter, size.width() * 0.4)
         left, right = gutter, size.width() - 2 * MARGIN
@@ -148,7 +148,7 @@ def _paint_lane(
     room = rect.left() - MARGIN - SCALE_WIDTH + 2  # eliding needs a little more than the text
     label = QRectF(MARGIN, rect.top(), room, rect.height())
     name = painter.fontMetrics().elidedText(
-        lane.name, Qt.TextElideMode.ElideRight, int(label.width())
+        lane.title, Qt.TextElideMode.ElideRight, int(label.width())
     )
     painter.drawText(label, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
 

@@ -17,7 +17,14 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
-from app.views.overlay2d import PersonOverlay, draw_people, joint_at, joint_text, person_at
+from app.views.overlay2d import (
+    PersonOverlay,
+    draw_people,
+    draw_truth,
+    joint_at,
+    joint_text,
+    person_at,
+)
 from app.views.paint import draw_empty_state, draw_pill, is_dark
 from app.views.picture import Picture
 from app.views.zoom import Zoom
@@ -54,6 +61,7 @@ class VideoView(QWidget):
         self._frame_index = 0
         self._is_preview = False
         self._people: list[PersonOverlay] = []
+        self._truth: np.ndarray | None = None
         self._are_poses_visible = True
         self._hovered: tuple[int, int] | None = None
         self._zoom = Zoom()
@@ -98,8 +106,13 @@ class VideoView(QWidget):
         self._end_hover()
         self.update()
 
+    def set_truth(self, xy: np.ndarray | None) -> None:
+        """Draw the true joints (T, 17, 2) of each frame, picture pixels, under the people."""
+        self._truth = xy
+        self.update()
+
     def set_poses_visible(self, are_visible: bool) -> None:
-        """Show or hide all people."""
+        """Show or hide all people, and the truth."""
         self._are_poses_visible = are_visible
         self._end_hover()
         self.update()
@@ -192,6 +205,9 @@ class VideoView(QWidget):
         if drawn is not None:
             painter.drawImage(drawn[1], drawn[0])
         if self._are_poses_visible:
+            if self._truth is not None and self._frame_index < len(self._truth):
+                xy = self._truth[self._frame_index]
+                draw_truth(painter, xy, self._zoom, device_size, ratio)
             draw_people(painter, self._people, self._zoom, device_size, ratio, self._hovered)
         painter.restore()
 

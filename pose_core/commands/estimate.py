@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pose_core.commands.export import add_export_options, follow_export
-from pose_core.errors import Cancelled, ConfigError
+from pose_core.errors import Cancelled, ConfigError, DataError
 from pose_core.progress import ProgressBar
 
 if TYPE_CHECKING:
     from pose_core.clip import Clip
     from pose_core.inference.records import EstimateFinished, EstimateRecord, EstimateSettings
+    from pose_core.session import Session
 
 EXIT_INTERRUPTED = 130
 
@@ -74,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
     with first_interrupt() as interrupt:
         finished = follow(records, interrupt)
     session = finished.session
+    if line := error_line(session):
+        print(line, file=sys.stderr)
     follow_export(
         export_session(session, options.out, formats, model=options.model, level=options.level)
     )
@@ -81,6 +85,25 @@ def run(options: argparse.Namespace) -> int:
         print("stopped early: the frames that were done are in these files", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def error_line(session: "Session") -> str:
+    """What the poses are off the truth, where one lies beside the video; otherwise empty."""
+    from pose_core.data.truth import truth_beside
+    from pose_core.metrics.against_truth import METRICS, stage_errors, true_person
+    from pose_core.metrics.report import mean_error
+
+    try:
+        truth = truth_beside(session.clip)
+    except DataError as error:
+        return f"posestage: warning: the truth beside the clip is not used: {error}"
+    person = true_person(replace(session, truth=truth))
+    if truth is None or person is None or not person.runs:
+        return ""
+    run = list(person.runs.values())[-1]
+    errors = stage_errors(run.poses, truth)[-1:]
+    means = (f"{metric.name} {mean_error(errors, metric.name):.1f} mm" for metric in METRICS)
+    return f"error against the truth beside the clip: {', '.join(means)}"
 
 
 def settings_of(options: argparse.Namespace, clip: "Clip") -> "EstimateSettings":

@@ -165,7 +165,9 @@ def open_file(qtbot):
     """Open a file in a window, and wait until its first frame is on screen."""
 
     def open_and_wait(window: MainWindow, path: Path) -> None:
-        with qtbot.waitSignal(window.context.decoder.frame_ready):
+        # A frame that comes before is one of another clip.
+        with qtbot.waitSignal(window.context.document.opened):
             window.open_path(path)
+        qtbot.waitUntil(lambda: window.presenter.is_picture_shown)
 
     return open_and_wait

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from scipy.spatial.transform import Rotation
 
 from app.views.body_mesh import body_mesh
+from app.views.labels3d import LabelPainter
 from app.views.orbit import Orbit, Window, project, to_scene
 from app.views.scene3d import ANKLES, Extent, level_of
 from app.views.segments import TRAIL_FRAMES, picture_border, trails, video_camera
@@ -366,6 +367,58 @@ def test_trails_ghosts_and_theme_change_the_picture(gl_view, walker_xyz):
     light = pixels(gl_view)
     assert light[2, 2].min() > 200
     assert oranges(light).sum() > 100
+
+
+@pytest.fixture
+def words(monkeypatch) -> dict[str, QRectF]:
+    """What is written in the view, and where."""
+    written = {}
+    write = LabelPainter._word
+
+    def record(painter: LabelPainter, pixel: np.ndarray, text: str, opacity: float) -> None:
+        written[text] = painter._place(pixel, text)
+        write(painter, pixel, text, opacity)
+
+    monkeypatch.setattr(LabelPainter, "_word", record)
+    return written
+
+
+def test_titles_of_axes_do_not_lie_on_people_or_numbers(gl_view, walker_xyz, words):
+    gl_view.set_poses(walkers(np.tile(walker_xyz[30:31], (NUM_FRAMES, 1, 1))))
+    gl_view.reset_view()
+    parents, children = np.array(H36M_17.bones).T
+    shares = np.linspace(0, 1, 20)[:, None, None]
+    points = walker_xyz[30, parents] * (1 - shares) + walker_xyz[30, children] * shares
+    num_titles = 0
+    for azimuth in range(-180, 180, 12):
+        gl_view._look(replace(gl_view.orbit, azimuth_deg=azimuth))
+        words.clear()
+        gl_view.grab()
+        body = on_screen(gl_view, to_scene(points)).reshape(-1, 2)
+        titles = {text: rect for text, rect in words.items() if "(m" in text}
+        num_titles += len(titles)
+        for text, rect in titles.items():
+            hidden = [rect.contains(QPointF(*pixel)) for pixel in body]
+            assert not any(hidden), (azimuth, text)
+            others = [other.adjusted(0, 4, 0, -4) for word, other in words.items() if word != text]
+            assert not any(rect.intersects(other) for other in others), (azimuth, text)
+    assert num_titles > 40
+
+
+def test_nothing_is_written_where_a_widget_is_in_the_corner(gl_view, words):
+    gl_view.grab()
+    corner = QWidget()
+    gl_view.set_corner(corner)
+    corner.resize(230, 180)
+    words.clear()
+    gl_view.grab()
+    taken = QRectF(corner.geometry())
+    assert any(rect.intersects(taken) for rect in words.values())  # it is hidden yet
+    words.clear()
+    corner.show()
+    gl_view.grab()
+    assert not any(rect.intersects(taken) for rect in words.values())
+    assert "height (m)" in words
 
 
 def test_missing_poses_are_left_out(gl_view, walker_xyz):

@@ -282,17 +282,18 @@ def test_one_frame_in_a_million_is_not_overlooked(view):
     assert 1 / view.axis.frame_width == pytest.approx(8, rel=1e-6)
 
 
+@pytest.mark.parametrize("is_high_bad", [False, True])
 @pytest.mark.parametrize("num_columns", [7, 90, 1100])
-def test_columns_hold_the_mean_and_the_least_of_their_frames(num_columns):
+def test_columns_hold_the_mean_and_the_worst_of_their_frames(num_columns, is_high_bad):
     """Against a loop over columns and frames, at a variable rate with gaps, at several zooms."""
     rng = np.random.default_rng(4)
     values = rng.uniform(0, 1, 300).astype(np.float32)
     values[40:60] = np.nan
-    lane = Lane("c", values)
+    lane = Lane("c", values, is_high_bad=is_high_bad)
     whole = TimeAxis.of_clip(np.cumsum(rng.uniform(0.01, 0.1, 300)))
     for axis in (whole, whole.zoomed(0.2, 5.0), whole.zoomed(0.7, 30.0)):
         columns = axis.columns(num_columns)
-        mean, least = lane.mean(columns), lane.minimum(columns)
+        mean, worst = lane.mean(columns), lane.worst(columns)
         edges = axis.edges_s
         for k in range(num_columns):
             begin = axis.time_at(k / num_columns)
@@ -302,10 +303,10 @@ def test_columns_hold_the_mean_and_the_least_of_their_frames(num_columns):
             assert set(own) <= set(touched)
             assert len(own) >= 1
             known = values[own][np.isfinite(values[own])]
-            assert np.isnan(mean[k]) == np.isnan(least[k]) == (len(known) == 0)
+            assert np.isnan(mean[k]) == np.isnan(worst[k]) == (len(known) == 0)
             if len(known):
                 assert mean[k] == pytest.approx(known.mean(), abs=1e-5)
-                assert least[k] == known.min()
+                assert worst[k] == (known.max() if is_high_bad else known.min())
         visible = np.flatnonzero((edges[:-1] >= axis.start_s) & (edges[:-1] < axis.end_s))
         shown = np.concatenate(
             [np.arange(a, b) for a, b in zip(columns.start, columns.stop, strict=True)]

@@ -1,0 +1,74 @@
+"""A small panel with the error of the shown pose, and that of the whole clip."""
+
+import math
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel
+
+# Dark in both themes, like all that is written on pictures.
+_STYLE = """
+QFrame { background: rgba(20, 20, 20, 200); border-radius: 6px; }
+QLabel { background: transparent; color: #f5f5f5; }
+QLabel[head="true"] { color: #b9bec5; }
+"""
+HEADS = ("frame", "clip")
+WIDEST = "0000.0"
+
+
+class ErrorReadout(QFrame):
+    """Rows of metrics, columns for the frame and for the clip, millimetres.
+
+    Parameters
+    ----------
+    metrics : tuple of str
+        Names of the rows.
+    """
+
+    def __init__(self, metrics: tuple[str, ...]) -> None:
+        super().__init__()
+        self.setStyleSheet(_STYLE)
+        self.setAccessibleName("Error against the ground truth")
+        layout = QGridLayout(self)
+        layout.setContentsMargins(9, 6, 9, 7)
+        layout.setHorizontalSpacing(12)
+        layout.setVerticalSpacing(1)
+        self._title = _label(is_head=True)
+        layout.addWidget(self._title, 0, 0, 1, 1 + len(HEADS))
+        layout.addWidget(_label("mm", is_head=True), 1, 0)
+        right = Qt.AlignmentFlag.AlignRight
+        for column, head in enumerate(HEADS, start=1):
+            layout.addWidget(_label(head, is_head=True), 1, column, right)
+        self._cells: dict[str, list[QLabel]] = {}
+        for row, metric in enumerate(metrics, start=2):
+            layout.addWidget(_label(metric), row, 0)
+            self._cells[metric] = [_label() for _ in HEADS]
+            for column, cell in enumerate(self._cells[metric], start=1):
+                cell.setAlignment(right)
+                # Numbers that change with every frame must not move what is beside them.
+                cell.setMinimumWidth(cell.fontMetrics().horizontalAdvance(WIDEST))
+                layout.addWidget(cell, row, column)
+        self.hide()
+
+    def show_errors(self, title: str, errors: dict[str, tuple[float, float]]) -> None:
+        """Show by metric the errors of frame and clip, mm; NaN where there is none."""
+        self._title.setText(title)
+        for metric, values in errors.items():
+            for cell, value in zip(self._cells[metric], values, strict=True):
+                cell.setText("\N{EN DASH}" if math.isnan(value) else f"{value:.1f}")
+        self.setAccessibleDescription(self.text())
+        self.adjustSize()
+        self.show()
+
+    def text(self) -> str:
+        """All that it says, in one line."""
+        rows = (
+            f"{metric} {cells[0].text()} in this frame, {cells[1].text()} in the clip"
+            for metric, cells in self._cells.items()
+        )
+        return f"{self._title.text()}: {'; '.join(rows)}"
+
+
+def _label(text: str = "", *, is_head: bool = False) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("head", is_head)
+    return label
