@@ -65,6 +65,9 @@ class FrontEndConfig:
         `pose_core.models.ray_input`); 2.75 holds 99.98 % of the joints of noisy, varied motion.
     sigma : float
         Standard deviation of a drawn keypoint, cells.
+    adaption_channels : int
+        Kernels of the convolutions of the feature adaption. Apart from `width`, because where
+        maps are small the whole pose must go through the few cells that these leave.
     """
 
     frontend: str = "image"
@@ -74,12 +77,16 @@ class FrontEndConfig:
     heatmap_size: int = 46
     extent: float = 2.75
     sigma: float = 1.0
+    adaption_channels: int = 128
 
     def __post_init__(self) -> None:
         if self.frontend not in _FRONT_ENDS:
             raise ConfigError(f"frontend is one of {_FRONT_ENDS}, not {self.frontend!r}.")
-        if self.num_joints < 1 or min(self.width, self.extent, self.sigma) <= 0:
-            raise ConfigError("num_joints, width, extent and sigma must be positive.")
+        sizes = (self.num_joints, self.adaption_channels, self.width, self.extent, self.sigma)
+        if min(sizes) <= 0:
+            raise ConfigError(
+                "num_joints, adaption_channels, width, extent and sigma must be positive."
+            )
         if self.image_size % PIXELS_PER_CELL:
             raise ConfigError(f"image_size must be a multiple of 8, not {self.image_size}.")
         if self.feature_size < _SMALLEST_MAP:

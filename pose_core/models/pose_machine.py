@@ -24,7 +24,6 @@ from pose_core.models.image_features import (
     FrontEndConfig,
     HeatmapHead,
     hard_argmax,
-    scaled,
     soft_argmax,
     xavier,
 )
@@ -202,7 +201,7 @@ class Transformer(nn.Module):
         self.adaption = FeatureAdaption(
             config.feature_channels,
             config.feature_size,
-            scaled(128, config.width),
+            config.adaption_channels,
             config.adapted_size,
         )
         if config.temporal == "none":

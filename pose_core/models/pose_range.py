@@ -9,10 +9,10 @@ from pose_core.errors import ConfigError
 class PoseRange(nn.Module):
     """Extremes of the training poses, stored with the weights.
 
-    Wang et al. 2019, section 4.1: the joints of the training poses fill [0, 1]. The paper does not
-    say whether there is one range, one per axis or one per coordinate; per axis, the pelvis, which
-    is always at 0, needs no exception, and all joints weigh alike. Before `fit` the range is
-    -1 to 1 metre.
+    Lin et al. 2017, section 5.1, and Wang et al. 2019, section 4.1: the joints of the training
+    poses fill [0, 1]. The papers do not say whether there is one range, one per axis or one per
+    coordinate; per axis, the pelvis, which is always at 0, needs no exception, and all joints weigh
+    alike. Before `fit` the range is -1 to 1 metre.
     """
 
     low: Tensor
@@ -41,10 +41,15 @@ class PoseRange(nn.Module):
         self.low.copy_(low)
         self.high.copy_(high)
 
+    @property
+    def extent(self) -> Tensor:
+        """Length of the range along each axis, (3,) metres."""
+        return self.high - self.low
+
     def to_unit(self, poses: Tensor) -> Tensor:
         """Metres (..., 3) to [0, 1]."""
-        return (poses - self.low) / (self.high - self.low)
+        return (poses - self.low) / self.extent
 
     def to_metres(self, unit: Tensor) -> Tensor:
         """Inverse of `to_unit`."""
-        return self.low + unit * (self.high - self.low)
+        return self.low + unit * self.extent

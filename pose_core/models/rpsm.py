@@ -24,9 +24,9 @@ from pose_core.models.image_features import (
     FrontEndConfig,
     HeatmapHead,
     SharedConvolutions,
-    scaled,
     xavier,
 )
+from pose_core.models.pose_range import PoseRange
 
 _SHARING = ("partial", "all", "none")
 
@@ -160,9 +160,8 @@ def _initialise(module: RecurrentPose | SingleFramePose) -> None:
 class Rpsm(nn.Module):
     """Recurrent 3D Pose Sequence Machine.
 
-    Poses are normalised inside so that the training poses fill 0..1 on each axis (section 5.1).
-    The extremes `pose_low` and `pose_high`, (3,) metres, are buffers and so part of the weights;
-    before `fit_normalisation` they are -1 and 1.
+    Poses are normalised inside so that the training poses fill 0..1 on each axis (section 5.1);
+    see `PoseRange`.
 
     Training, section 4: pre-train `front_end` on 2D data (`HeatmapPretraining`), freeze it, and
     minimise `pose_core.losses.stages.refinement_loss` over clips of `clip_length` frames. The
@@ -182,9 +181,6 @@ class Rpsm(nn.Module):
     ...     stages, state = network(piece, state)
     """
 
-    pose_low: Tensor
-    pose_high: Tensor
-
     def __init__(self, config: RpsmConfig) -> None:
         super().__init__()
         self.config = config
@@ -201,41 +197,23 @@ class Rpsm(nn.Module):
         # are shared unless nothing is. Their states are not: H has the index k.
         self.adaption = per_stage(
             lambda: FeatureAdaption(
-                channels, config.feature_size, scaled(128, config.width), config.adapted_size
+                channels, config.feature_size, config.adaption_channels, config.adapted_size
             ),
             is_shared=config.share != "none",
         )
         pose_module = SingleFramePose if config.clip_length == 1 else RecurrentPose
         self.recurrent = per_stage(lambda: pose_module(config), is_shared=config.share != "none")
-        self.register_buffer("pose_low", -torch.ones(3))
-        self.register_buffer("pose_high", torch.ones(3))
+        self.pose_range = PoseRange()
 
     def fit_normalisation(self, poses: Tensor) -> None:
-        """Take the extremes of the training poses.
-
-        The paper does not say whether it has one range, one per axis or one per coordinate. Per
-        axis, the pelvis, which is always at 0, needs no exception, and all joints weigh alike in
-        the loss.
-
-        Parameters
-        ----------
-        poses : (..., J, 3) Tensor
-            Root-relative training poses, camera axes, metres.
+        """Take the extremes of root-relative training poses (..., J, 3), metres.
 
         Raises
         ------
         ConfigError
-            If there is no extent along some axis, or a pose is not finite.
+            See `PoseRange.fit`.
         """
-        flat = poses.detach().flatten(0, -2)
-        low, high = flat.amin(0), flat.amax(0)
-        if not bool(((high - low) > 0).all() & (high - low).isfinite().all()):
-            raise ConfigError(
-                "The training poses must be finite and differ along every axis.",
-                "Check the motion that the network is to be trained on.",
-            )
-        self.pose_low.copy_(low)
-        self.pose_high.copy_(high)
+        self.pose_range.fit(poses)
 
     def forward(self, frames: Tensor, state: RpsmState | None = None) -> RpsmOutput:
         """Poses of a clip, or of the next piece of one.
@@ -265,15 +243,12 @@ class Rpsm(nn.Module):
             pose, after = _of_stage(self.recurrent, k)(adapted, pose, before)
             poses.append(pose)
             states.append(after)
-        return RpsmOutput(self._to_metres(torch.stack(poses)), _join(states))
+        unit = torch.stack(poses).unflatten(-1, (-1, 3))
+        return RpsmOutput(self.pose_range.to_metres(unit), _join(states))
 
     def example_inputs(self, batch: int, frames: int, generator: Generator) -> tuple[Tensor]:
         """Random arguments that `forward` takes."""
         return (self.config.example_frames(batch, frames, generator),)
-
-    def _to_metres(self, poses: Tensor) -> Tensor:
-        """(..., 3 J) normalised to (..., J, 3)."""
-        return self.pose_low + poses.unflatten(-1, (-1, 3)) * (self.pose_high - self.pose_low)
 
 
 def _of_stage(modules: nn.ModuleList, k: int) -> nn.Module:

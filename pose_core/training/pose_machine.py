@@ -72,8 +72,7 @@ class PoseMachineTask:
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Terms of Eq. (6), (2) and (7); each step of Algorithm 1 takes its own."""
         output = network(batch["features"])
-        limits = self.network.transformer.pose_range
-        pose_range = limits.high - limits.low
+        pose_range = self.network.transformer.pose_range.extent
         plane_range = 2 * self.network.config.extent
         target, valid = batch["target"], batch["valid"]
         terms = {

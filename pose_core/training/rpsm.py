@@ -52,7 +52,7 @@ class RpsmTask:
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Eq. (2)."""
         stages = network(batch["features"]).stages
-        pose_range = self.network.pose_high - self.network.pose_low
+        pose_range = self.network.pose_range.extent
         target, valid = batch["target"], batch["valid"]
         loss = refinement_loss(stages, target, pose_range=pose_range, valid=valid)
         return {"refinement": loss}

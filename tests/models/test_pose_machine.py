@@ -27,6 +27,7 @@ TINY = {
     "frontend": "keypoints",
     "heatmap_size": 11,
     "width": 0.125,
+    "adaption_channels": 16,
     "adapted_size": 24,
     "hidden_size": 32,
     "projector_units": 24,
@@ -356,7 +357,7 @@ def test_it_learns_eight_clips_by_heart():
     bones = torch.randn(8, 3, 17, 3, generator=torch.Generator().manual_seed(1)) * 0.2
     truth = bones - bones[:, :, :1]
     net.fit_normalisation(truth)
-    pose_range = net.transformer.pose_range.high - net.transformer.pose_range.low
+    pose_range = net.transformer.pose_range.extent
     units = {"pose_range": pose_range, "plane_range": 2 * net.config.extent}
 
     def loss_of(step, out):

@@ -27,7 +27,7 @@ SMALL = {
 def network(frontend="keypoints", **changes):
     """A small one, with biases other than zero so that a mistake there shows."""
     torch.manual_seed(0)
-    sizes = {"width": 1 / 16, "adapted_size": 12, "hidden_size": 10}
+    sizes = {"width": 1 / 16, "adaption_channels": 8, "adapted_size": 12, "hidden_size": 10}
     net = Rpsm(RpsmConfig(**(SMALL[frontend] | sizes | changes)))
     for name, values in net.named_parameters():
         if "bias" in name:
@@ -111,7 +111,7 @@ def test_forward_is_equation_1_written_out(share):
     net = network(share=share, num_stages=3).double()
     net.fit_normalisation(torch.randn(50, 17, 3, dtype=torch.float64))
     frames = frames_for(net).double()
-    low, high = net.pose_low.numpy(), net.pose_high.numpy()
+    low, high = net.pose_range.low.numpy(), net.pose_range.high.numpy()
     expected = np.zeros((3, 2, 4, 17, 3))
     with torch.no_grad():
         for b in range(2):
@@ -230,7 +230,12 @@ def test_what_is_shared_learns_from_every_stage(share, copies):
 @pytest.mark.parametrize("clip_length", [1, 5, 10])
 def test_variants_of_the_paper_run_from_the_configuration(frontend, num_stages, clip_length):
     for share in ("partial", "all", "none"):
-        values = SMALL[frontend] | {"width": 1 / 32, "hidden_size": 8, "adapted_size": 8}
+        values = SMALL[frontend] | {
+            "width": 1 / 32,
+            "adaption_channels": 4,
+            "hidden_size": 8,
+            "adapted_size": 8,
+        }
         variant = {"num_stages": num_stages, "clip_length": clip_length, "share": share}
         net = NETWORKS["rpsm"].build(values | variant)
         frames = frames_for(net, batch=1, frames=2)
@@ -268,12 +273,12 @@ def test_normalisation_goes_there_and_back():
     net = network()
     poses = torch.randn(40, 5, 17, 3) * torch.tensor([0.5, 2.0, 1.0])
     net.fit_normalisation(poses)
-    torch.testing.assert_close(net.pose_low, poses.amin((0, 1, 2)))
-    torch.testing.assert_close(net.pose_high, poses.amax((0, 1, 2)))
-    assert {"pose_low", "pose_high"} <= set(net.state_dict())
+    torch.testing.assert_close(net.pose_range.low, poses.amin((0, 1, 2)))
+    torch.testing.assert_close(net.pose_range.high, poses.amax((0, 1, 2)))
+    assert {"pose_range.low", "pose_range.high"} <= set(net.state_dict())
     nn.init.zeros_(net.recurrent[0].pose.weight)
     nn.init.constant_(net.recurrent[0].pose.bias, 0.25)
-    expected = net.pose_low + 0.25 * (net.pose_high - net.pose_low)
+    expected = net.pose_range.low + 0.25 * (net.pose_range.extent)
     torch.testing.assert_close(net(frames_for(net)).stages, expected.expand(3, 2, 4, 17, 3))
     for bad in (torch.zeros(3, 17, 3), torch.full((3, 17, 3), math.nan)):
         with pytest.raises(ConfigError, match="training poses"):
@@ -326,7 +331,7 @@ def test_gradient_of_equation_2_through_the_network():
 
     def loss():
         stages = net(frames).stages
-        return refinement_loss(stages, truth, pose_range=net.pose_high - net.pose_low)
+        return refinement_loss(stages, truth, pose_range=net.pose_range.extent)
 
     loss().backward()
     for name, values in net.named_parameters():
@@ -398,7 +403,7 @@ def train(net, frames, truth, *, steps, learning_rate, enough_mm):
         error_mm = float((stages[-1] - truth).detach().norm(dim=-1).mean()) * 1000
         if error_mm < enough_mm:
             break
-        loss = refinement_loss(stages, truth, pose_range=net.pose_high - net.pose_low)
+        loss = refinement_loss(stages, truth, pose_range=net.pose_range.extent)
         losses.append(float(loss.detach()))
         optimiser.zero_grad()
         loss.backward()
@@ -410,7 +415,13 @@ def train(net, frames, truth, *, steps, learning_rate, enough_mm):
 
 def learner(frontend, **changes):
     torch.manual_seed(0)
-    sizes = {"width": 1 / 8, "adapted_size": 256, "hidden_size": 256, "num_stages": 2}
+    sizes = {
+        "width": 1 / 8,
+        "adaption_channels": 16,
+        "adapted_size": 256,
+        "hidden_size": 256,
+        "num_stages": 2,
+    }
     return Rpsm(RpsmConfig(**(SMALL[frontend] | sizes | changes)))
 
 
