@@ -30,11 +30,11 @@ NUM_FITTED, NUM_HELD_OUT = 2048, 256
 AGE_YEARS = (18.0, 80.0)
 _BATCH = 64
 _SIDE_OF = {".L": "left_", ".R": "right_"}
-# Regressed from vertices; the other joints are heads of bones (plain heads of bones would be
-# 7-31 mm off at knees, ankles, elbows and wrists).
-_FROM_VERTICES = ("knee", "ankle", "elbow", "wrist")
+# Joints that are regressed from vertices, for heads of bones are 7-31 mm off there, and the segment
+# that turns about each: about the joint itself, so that bones keep their length in every pose.
+_FROM_VERTICES = {"knee": "shin", "ankle": "foot", "elbow": "forearm", "wrist": "hand"}
 _HEAD_TOP_VERTEX = 881
-# Where each segment turns: the head of this bone.
+# Where each segment turns: the head of this bone, unless `_FROM_VERTICES` says better.
 _PIVOTS = {
     "pelvis": "root",
     "spine_low": "spine05",
@@ -132,7 +132,26 @@ def skinning(model: Any, kept: Tensor) -> tuple[Tensor, Tensor]:
     return index, weights / weights.sum(1, keepdim=True)
 
 
-def joint_regressor(coco: dict[str, Tensor], kept: Tensor) -> Tensor:
+def move_pivots(vertices: Tensor, pivots: Tensor, coco: dict[str, Tensor]) -> Tensor:
+    """Pivots (N, 20, 3) with those of shins, feet, forearms and hands at the regressed joints.
+
+    Parameters
+    ----------
+    vertices : (N, V, 3) Tensor
+        All of Anny's.
+    pivots : (N, 20, 3) Tensor
+    coco : dict of str to (V,) Tensor
+        Shares of the vertices in each joint.
+    """
+    moved = pivots.clone()
+    for side in ("left", "right"):
+        for joint, segment in _FROM_VERTICES.items():
+            shares = coco[f"{side}_{joint}"].float()
+            moved[:, INDEX[f"{side}_{segment}"]] = torch.einsum("v,nvc->nc", shares, vertices)
+    return moved
+
+
+def joint_regressor(kept: Tensor) -> Tensor:
     """(17, P) weights that make the joints of Human3.6M-17 from kept vertices and pivots."""
     num_vertices = len(kept)
     rows = torch.zeros(H36M_17.num_joints, num_vertices + len(SEGMENTS))
@@ -144,16 +163,17 @@ def joint_regressor(coco: dict[str, Tensor], kept: Tensor) -> Tensor:
     pivots("pelvis", "left_thigh", "right_thigh")
     pivots("spine", "chest")
     pivots("thorax", "left_clavicle", "right_clavicle")
-    rows[H36M_17.index("neck"), :num_vertices] = coco["nose"].float()[kept]
+    # As `pose_core.data.body_joints` takes it from motion capture: the joint of head and neck, half
+    # way from the thorax to the top of the head. Human3.6M's "neck/nose" only has a nose's height.
+    pivots("neck", "head")
     rows[H36M_17.index("head_top"), :num_vertices] = (kept == _HEAD_TOP_VERTEX).float()
     for side in ("left", "right"):
         pivots(f"{side}_hip", f"{side}_thigh")
         pivots(f"{side}_shoulder", f"{side}_upper_arm")
-        for name in _FROM_VERTICES:
-            joint = f"{side}_{name}"
-            rows[H36M_17.index(joint), :num_vertices] = coco[joint].float()[kept]
+        for joint, segment in _FROM_VERTICES.items():
+            pivots(f"{side}_{joint}", f"{side}_{segment}")
     if not torch.allclose(rows.sum(1), torch.ones(len(rows)), atol=1e-3):
-        raise DataError("A joint lies on vertices that are not drawn.", "Use anny 0.6.2.")
+        raise DataError("The top of the head is not drawn.", "Use anny 0.6.2.")
     return rows
 
 
@@ -243,11 +263,12 @@ def bake() -> tuple[dict[str, np.ndarray], float]:
     kept, faces = faces.unique(return_inverse=True)
     pivots = [model.bone_labels.index(pivot_bone(segment)) for segment in SEGMENTS]
     vertices, heads = sample_adults(model, NUM_FITTED + NUM_HELD_OUT)
-    points = torch.cat([vertices[:, kept], heads[:, pivots]], dim=1)
+    turning = move_pivots(vertices, heads[:, pivots], coco)
+    points = torch.cat([vertices[:, kept], turning], dim=1)
     template, basis, shapes = shape_basis(points[:NUM_FITTED])
     segments, weights = skinning(model, kept)
     dense = torch.zeros(len(weights), len(SEGMENTS)).scatter_(1, segments, weights)
-    regressor = joint_regressor(coco, kept).to_sparse().coalesce()
+    regressor = joint_regressor(kept).to_sparse().coalesce()
     num_vertices = len(kept)
     arrays = {
         "template": template.numpy().astype(np.float32),

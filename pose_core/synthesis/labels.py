@@ -18,7 +18,7 @@ _PARTS = {
     "ankle": ("{side}_shin", "{side}_foot"),
     "spine": ("spine_low", "spine_middle", "chest"),
     "thorax": ("chest", "neck", "left_clavicle", "right_clavicle"),
-    "neck": ("head",),
+    "neck": ("head", "neck"),
     "head_top": ("head",),
     "shoulder": ("{side}_upper_arm", "{side}_clavicle", "chest"),
     "elbow": ("{side}_upper_arm", "{side}_forearm"),
