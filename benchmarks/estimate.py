@@ -16,7 +16,7 @@ from pose_core.camera import Camera
 from pose_core.detection.blazepose import BlazePoseDetector
 from pose_core.detection.tracking import detect_people
 from pose_core.detection.tracks import collect_tracks
-from pose_core.inference.lifter import TemporalLifter
+from pose_core.inference.lifter import make_lifter
 from pose_core.inference.pipeline import estimate, track_of
 from pose_core.inference.records import EstimateSettings
 from pose_core.models.registry import model_entry
@@ -72,7 +72,7 @@ def main() -> int:
 
     detecting, records = seconds(detect)
     track = track_of(collect_tracks(records)[0], 1, clip, detector)
-    lifter = TemporalLifter(model_entry("temporal"))
+    lifter = make_lifter(model_entry("temporal"))
     camera = Camera.assumed(clip.width, clip.height)
     keypoints = track.keypoints
     lifter.lift(keypoints.xy[:30], keypoints.scores[:30], clip.times_s[:30], camera)

@@ -20,7 +20,7 @@ from pose_core.detection.landmark_map import h36m_map
 from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
 from pose_core.geometry import root_centre, similarity_fit, triangulate
-from pose_core.inference.lifter import TemporalLifter
+from pose_core.inference.lifter import make_lifter
 from pose_core.inference.pipeline import lifted, track_of
 from pose_core.inference.records import EstimateSettings
 from pose_core.inference.root import gaussian_over_time
@@ -96,7 +96,7 @@ def main() -> int:
     clips = [open_clip(options.clips / f"balance_{name}.mp4") for name in names]
     raw = [cached_detection(clip, options.crops, options.cache) for clip in clips]
     detector = BlazePoseDetector()
-    lifter = TemporalLifter(model_entry(options.model))
+    lifter = make_lifter(model_entry(options.model))
     settings = EstimateSettings(model=options.model)
     tracks = [
         lifted(track_of(r, 1, c, detector), lifter, c, settings)

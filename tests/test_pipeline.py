@@ -16,7 +16,7 @@ from pose_core.inference.records import (
     LiftProgress,
 )
 from pose_core.inference.root import stature
-from pose_core.models import registry
+from pose_core.models import entries, registry
 from pose_core.resources import resource_path
 from pose_core.video import open_clip
 
@@ -63,6 +63,8 @@ def test_the_session_covers_the_clip_and_says_how_it_was_made(finished, sample):
     assert len(present) >= 28
     assert np.isfinite(run.poses.root[present]).all()
     assert run.poses.is_root_estimated
+    assert run.meta["stages"] == ["network", "fitted skeleton"]
+    assert len(run.poses.stages) == 2
     assert run.meta["weights_sha256"] == registry.model_entry("temporal").sha256
     np.testing.assert_allclose(run.poses.xyz[present][:, 0], 0, atol=1e-6)
 
@@ -121,7 +123,8 @@ def test_unknown_models_and_altered_weights_are_refused_before_any_work(
     content = bytearray(entry.path.read_bytes())
     content[-1] ^= 1
     (copy / entry.file).write_bytes(content)
-    monkeypatch.setattr(registry, "resource_path", lambda *parts: tmp_path.joinpath(*parts))
+    for module in (registry, entries):
+        monkeypatch.setattr(module, "resource_path", lambda *parts: tmp_path.joinpath(*parts))
     (copy / "manifest.json").write_bytes((resource_path("weights") / "manifest.json").read_bytes())
     with pytest.raises(WeightsError, match="not those that were shipped"):
         next(estimate(sample, EstimateSettings()))

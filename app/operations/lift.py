@@ -12,10 +12,10 @@ from app.operations.estimate import Estimator
 from app.workers.task import Task
 from app.workers.torch_library import map_torch_library
 from pose_core.inference.device import choose_device
-from pose_core.inference.lifter import TemporalLifter
+from pose_core.inference.lifter import make_lifter
 from pose_core.inference.pipeline import lifted
 from pose_core.inference.records import EstimateSettings
-from pose_core.models.registry import load_manifest, model_entry
+from pose_core.models.registry import installed_models, model_entry
 from pose_core.session import ModelRun, Session, Track
 
 ACTION = "Computing the 3D"
@@ -30,7 +30,7 @@ def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
 
     def work() -> Iterator[Session]:
         map_torch_library()
-        lifter = TemporalLifter(model_entry(settings.model), choose_device(settings.device))
+        lifter = make_lifter(model_entry(settings.model), choose_device(settings.device))
         tracks = []
         for track in session.tracks:
             whole = replace(settings, start=0, end=None)
@@ -66,11 +66,11 @@ def _lifted_again(track: Track, session: Session) -> Track:
 
     Runs of models that are not installed stay as they are.
     """
-    installed = load_manifest()
+    installed = installed_models()
     for name, run in track.runs.items():
         if name in installed:
             settings = _settings_of(run, name, session)
-            lifter = TemporalLifter(installed[name], choose_device(settings.device))
+            lifter = make_lifter(installed[name], choose_device(settings.device))
             track = lifted(track, lifter, session.clip, settings)
     return track
 

@@ -90,7 +90,7 @@ def _evaluate_mocap(options: argparse.Namespace) -> "Report":
     from pose_core.data.mocap import DEFAULT_SPLIT, load_motions
     from pose_core.errors import ConfigError, DataError
     from pose_core.inference.evaluate import MOCAP_METRICS, MocapProtocol, mean_pose_lift
-    from pose_core.inference.lifter import TemporalLifter
+    from pose_core.inference.lifter import make_lifter
     from pose_core.metrics.report import Report
     from pose_core.models.registry import model_entry
 
@@ -109,7 +109,7 @@ def _evaluate_mocap(options: argparse.Namespace) -> "Report":
         focal=options.focal,
         roll_deg=options.roll,
     )
-    results = {entry.name: _errors(TemporalLifter(entry).lift, motions, protocol)}
+    results = {entry.name: _errors(make_lifter(entry).lift, motions, protocol)}
     if entry.mean_pose is not None:
         lift = mean_pose_lift(np.array(entry.mean_pose))
         results[_MEAN_POSE] = _errors(lift, motions, protocol)
@@ -122,7 +122,7 @@ def _evaluate_benchmark(options: argparse.Namespace) -> "Report":
     from pose_core.data.skipping import SkipLog
     from pose_core.inference.benchmark import benchmark_metrics, evaluate_benchmark
     from pose_core.inference.evaluate import Lift, mean_pose_lift
-    from pose_core.inference.lifter import TemporalLifter
+    from pose_core.inference.lifter import make_lifter
     from pose_core.metrics.report import Report
     from pose_core.metrics.report_files import actions_table, parts_line
     from pose_core.models.registry import model_entry
@@ -131,7 +131,7 @@ def _evaluate_benchmark(options: argparse.Namespace) -> "Report":
     _refuse_options_of_mocap(options)
     entry = model_entry(options.model)
     entries = sequences_of(protocol, options.data, options.keypoints)
-    lifts: dict[str, Lift] = {entry.name: TemporalLifter(entry).lift}
+    lifts: dict[str, Lift] = {entry.name: make_lifter(entry).lift}
     if entry.mean_pose is not None:
         lifts[_MEAN_POSE] = mean_pose_lift(np.array(entry.mean_pose))
     results = {}

@@ -1,11 +1,14 @@
-"""2D keypoints of one person to root-relative 3D, in two stages: the network, the fitted body."""
+"""2D keypoints of one person to root-relative 3D: stages of a network, then the fitted body."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pose_core.camera import Camera
+from pose_core.errors import ConfigError, WeightsError
 from pose_core.inference.resampling import (
     lifter_rate,
     resample_keypoints,
@@ -13,33 +16,67 @@ from pose_core.inference.resampling import (
     uniform_times,
 )
 from pose_core.inference.root import root_from_rays
-from pose_core.models.registry import ModelEntry, build_network
-from pose_core.skeleton import H36M_17
+from pose_core.models.registry import ModelEntry, build_network, model_entry
+
+if TYPE_CHECKING:
+    from pose_core.inference.network_stages import Answer
 
 # A pause longer than this begins a new stretch; shorter ones are filled in straight.
 _MAX_GAP_S = 1.0
 _FILLED_SCORE = 0.05
-_FRAMES_AT_ONCE = 4096
-_ROLLS_DEG = (-20.0, 0.0, 20.0)
 
 
-@dataclass(eq=False)
-class TemporalLifter:
-    """Lift with a temporal network.
+@dataclass(frozen=True, eq=False)
+class CorrectionVerdicts:
+    """What the self-correction of the 3D pose machine did in each frame.
+
+    Parameters
+    ----------
+    steps : (T,) int ndarray
+        Steps taken; -1 in frames without the person.
+    discarded_mask : (T,) bool ndarray
+        Frames in which the corrected pose was too far off to be believed: the pose is that
+        without correction.
+    """
+
+    steps: np.ndarray
+    discarded_mask: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class LiftedPerson:
+    """3D of one person.
+
+    Parameters
+    ----------
+    stages : (S, T, 17, 3) float32 ndarray
+        Root-relative, camera axes, metres; NaN in frames without the person.
+    correction : CorrectionVerdicts, optional
+        Of a network that corrects itself.
+    """
+
+    stages: np.ndarray
+    correction: CorrectionVerdicts | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Lifter:
+    """A trained network that lifts 2D keypoints to 3D; see `make_lifter`.
 
     Parameters
     ----------
     entry : ModelEntry
     device : {"cpu", "cuda"}
+    stage_names : tuple of str
+        What the stages of `lift` are, the fitted skeleton last.
+    answer : callable
+        From evenly spaced rays (G, 17, 2) and scores (G, 17) to the network's own stages.
     """
 
     entry: ModelEntry
-    device: str = "cpu"
-
-    @cached_property
-    def network(self):  # noqa: ANN201 - torch is imported when first used
-        """The network with its weights on the device."""
-        return build_network(self.entry).to(self.device)
+    device: str
+    stage_names: tuple[str, ...]
+    answer: "Callable[[np.ndarray, np.ndarray], Answer]"
 
     def lift(
         self, xy: np.ndarray, scores: np.ndarray, times_s: np.ndarray, camera: Camera
@@ -59,29 +96,121 @@ class TemporalLifter:
         Returns
         -------
         (S, T, 17, 3) float32 ndarray
-            Camera axes, metres; NaN in frames without the person. Stages: what the network
-            answers, then the skeleton with constant bones fitted to it and to the keypoints.
+            Camera axes, metres; NaN in frames without the person. The stages of the network,
+            then the skeleton with constant bones fitted to the last of them and to the keypoints.
         """
-        out = np.full((2, *xy.shape[:2], 3), np.nan, dtype=np.float32)
+        return self.lift_person(xy, scores, times_s, camera).stages
+
+    def lift_person(
+        self, xy: np.ndarray, scores: np.ndarray, times_s: np.ndarray, camera: Camera
+    ) -> LiftedPerson:
+        """As `lift`, with what the network can tell of its own doing."""
+        num_frames = len(xy)
+        stages = np.full((len(self.stage_names), *xy.shape[:2], 3), np.nan, dtype=np.float32)
+        steps = np.full(num_frames, -1)
+        discarded_mask = np.zeros(num_frames, dtype=bool)
+        corrects = False
         present = np.asarray(np.isfinite(xy).all(axis=-1).any(axis=-1))
         for frames in stretches(present, times_s):
             rays = fill_missing_joints(camera.rays(xy[frames].astype(np.float64)))
             seen = np.where(np.isfinite(xy[frames]).all(-1), scores[frames], _FILLED_SCORE)
-            out[:, frames] = self._lift_stretch(rays, seen, times_s[frames])
-        return out
+            stages[:, frames], correction = self._lift_stretch(rays, seen, times_s[frames])
+            if correction is not None:
+                corrects = True
+                steps[frames], discarded_mask[frames] = correction.steps, correction.discarded_mask
+        return LiftedPerson(stages, CorrectionVerdicts(steps, discarded_mask) if corrects else None)
 
     def _lift_stretch(
         self, rays: np.ndarray, scores: np.ndarray, times_s: np.ndarray
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, CorrectionVerdicts | None]:
         from pose_core.inference.fitting import fit_skeleton
 
         fps = (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 else 25.0
         grid_s = uniform_times(times_s, lifter_rate(fps, self.entry.rate_hz))
-        grid_rays, grid_scores = resample_keypoints(rays, scores, times_s, grid_s)
-        answer = lift_uniform(self.network, grid_rays, grid_scores, self.device)[-1]
-        poses = resample_poses(answer, grid_s, times_s)
-        root = root_from_rays(poses, rays, scores, times_s)
-        return np.stack([poses, fit_skeleton(poses, root, rays, scores, fps)])
+        answer = self.answer(*resample_keypoints(rays, scores, times_s, grid_s))
+        poses = resample_poses(answer.stages.swapaxes(0, 1), grid_s, times_s).swapaxes(0, 1)
+        poses = poses - poses[:, :, :1]
+        root = root_from_rays(poses[-1], rays, scores, times_s)
+        fitted = fit_skeleton(poses[-1], root, rays, scores, fps)
+        return np.concatenate([poses, fitted[None]]), _verdicts(answer, grid_s, times_s)
+
+
+def make_lifter(entry: ModelEntry, device: str = "cpu") -> Lifter:
+    """The lifter of an installed model, with its weights on the device.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        From `pose_core.models.registry`.
+    device : {"cpu", "cuda"}
+
+    Raises
+    ------
+    ConfigError
+        If it is a network that looks at pictures, or one that refines the poses of a model that
+        is not installed.
+    WeightsError
+        If weights are missing, altered, or do not fit.
+    """
+    from pose_core.inference import network_stages
+
+    if not entry.lifts_keypoints:
+        raise ConfigError(
+            f"{entry.name} looks at pictures: it cannot lift keypoints to 3D.",
+            "Choose another model; posestage models lists them.",
+        )
+    network = build_network(entry).to(device)
+    match entry.network:
+        case "temporal_conv":
+            names = ("network",)
+            answer = partial(network_stages.temporal_answer, network, device)
+        case "rpsm":
+            names = tuple(f"refinement {k + 1}" for k in range(network.config.num_stages))
+            answer = partial(network_stages.rpsm_answer, network, device)
+        case "pose_machine":
+            has_projector = network.config.has_projector
+            names = ("intermediate", "regressed", "corrected") if has_projector else ("network",)
+            answer = partial(network_stages.pose_machine_answer, network, device)
+        case _:
+            names = ("base", "refined")
+            base = _base_network(entry).to(device)
+            answer = partial(network_stages.refiner_answer, network, base, device)
+    return Lifter(entry, device, (*names, "fitted skeleton"), answer)
+
+
+def _base_network(entry: ModelEntry):  # noqa: ANN202 - torch is imported when first used
+    """The single-frame network whose poses the model was trained to refine."""
+    try:
+        base = model_entry(entry.base)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{entry.name} refines the poses of {entry.base!r}, which is not installed.",
+            f"Install {entry.base!r} too, or choose another model.",
+        ) from error
+    network = build_network(base)
+    if base.network != "temporal_conv" or network.config.receptive_field != 1:
+        raise WeightsError(
+            f"{entry.name} refines the poses of {base.name}, which is not a network that sees "
+            "single frames.",
+            "Train it again, with such a network as its lifter.",
+        )
+    return network
+
+
+def _verdicts(
+    answer: "Answer", grid_s: np.ndarray, times_s: np.ndarray
+) -> CorrectionVerdicts | None:
+    """The verdicts on frames of the grid, each for the frames of the video nearest to it."""
+    if answer.correction is None:
+        return None
+    nearest = np.zeros(len(times_s), dtype=int)
+    if len(grid_s) > 1:
+        places = (times_s - grid_s[0]) / (grid_s[1] - grid_s[0])
+        nearest = np.clip(np.round(places).astype(int), 0, len(grid_s) - 1)
+    return CorrectionVerdicts(
+        answer.correction.steps_taken.cpu().numpy()[nearest],
+        ~answer.correction.kept_mask.cpu().numpy()[nearest],
+    )
 
 
 def stretches(present: np.ndarray, times_s: np.ndarray) -> list[np.ndarray]:
@@ -107,51 +236,3 @@ def fill_missing_joints(rays: np.ndarray) -> np.ndarray:
             else:
                 out[:, joint, axis] = middle[:, axis]
     return out
-
-
-def lift_uniform(network, rays: np.ndarray, scores: np.ndarray, device: str) -> np.ndarray:  # noqa: ANN001
-    """Evenly spaced rays (G, J, 2) and scores (G, J) to stages (S, G, J, 3) in camera axes.
-
-    The mean of the network's answers to the sequence, rolled a little either way, and to the
-    mirror images. Long sequences are cut into overlapping pieces, which changes nothing in the
-    result.
-    """
-    import torch
-
-    from pose_core.models.ray_input import normalise_rays
-
-    before, after = network.config.padding
-    with torch.inference_mode():
-        frame = normalise_rays(_padded(rays, before, after), _padded(scores, before, after))
-        pieces = []
-        for start in range(0, len(rays), _FRAMES_AT_ONCE):
-            stop = min(start + _FRAMES_AT_ONCE, len(rays)) + before + after
-            pieces.append(_mean_answer(network, frame.features[:, start:stop].to(device)).cpu())
-        turned = torch.cat(pieces, dim=1)
-        rotation = frame.rotation[0, before : before + len(rays)]
-        return (turned @ rotation).numpy().astype(np.float64)
-
-
-def _padded(values: np.ndarray, before: int, after: int):  # noqa: ANN202
-    """(1, before + G + after, ...) float32 tensor with the end frames repeated."""
-    import torch
-
-    width = ((before, after),) + ((0, 0),) * (values.ndim - 1)
-    return torch.from_numpy(np.pad(values, width, mode="edge").astype(np.float32))[None]
-
-
-def _mean_answer(network, features):  # noqa: ANN001, ANN202
-    """Mean answer (S, T, J, 3) to features (1, T, J, F) rolled and mirrored, turned back."""
-    import torch
-
-    index = torch.as_tensor(H36M_17.mirror_index, device=features.device)
-    flip = torch.tensor([-1.0, 1.0, 1.0], device=features.device)
-    answers = []
-    for roll in np.deg2rad(_ROLLS_DEG):
-        turn = torch.eye(3, device=features.device)
-        turn[:2, :2] = torch.tensor([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
-        # x and y are turned; the third feature, the score, stays.
-        rolled = features @ turn
-        answer, mirrored = network(torch.cat([rolled, rolled[:, :, index] * flip])).unbind(1)
-        answers.append((answer + mirrored[:, :, index] * flip) / 2 @ turn.T)
-    return torch.stack(answers).mean(dim=0)

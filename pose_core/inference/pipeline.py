@@ -18,7 +18,7 @@ from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
 from pose_core.errors import Cancelled, NoPersonError
 from pose_core.inference.device import choose_device
-from pose_core.inference.lifter import TemporalLifter
+from pose_core.inference.lifter import CorrectionVerdicts, Lifter, make_lifter
 from pose_core.inference.prefetch import prefetched
 from pose_core.inference.records import (
     EstimateFinished,
@@ -28,7 +28,7 @@ from pose_core.inference.records import (
     LiftProgress,
 )
 from pose_core.inference.root import estimate_root, stature
-from pose_core.models.registry import ModelEntry, model_entry
+from pose_core.models.registry import model_entry
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Session, Track
 from pose_core.video import VideoReader
@@ -65,8 +65,7 @@ def estimate(
         If a frame cannot be decoded.
     """
     entry = model_entry(settings.model)
-    lifter = TemporalLifter(entry, choose_device(settings.device))
-    entry.check()
+    lifter = make_lifter(entry, choose_device(settings.device))
     if detector is None:
         detector = BlazePoseDetector(_ACCURATE_CROPS if settings.quality == "accurate" else 1)
     records: list[FramePeople] = []
@@ -134,26 +133,40 @@ def track_of(raw: RawTrack, track_id: int, clip: Clip, detector: Detector) -> Tr
     return Track(track_id, f"Person {track_id}", Keypoints2D(xy, scores), {}, swapped)
 
 
-def lifted(track: Track, lifter: TemporalLifter, clip: Clip, settings: EstimateSettings) -> Track:
+def lifted(track: Track, lifter: Lifter, clip: Clip, settings: EstimateSettings) -> Track:
     """The track with one more run: the lifter's poses and the root position."""
     camera = Camera.assumed(clip.width, clip.height, settings.focal_px)
     xy, scores = track.keypoints.xy, track.keypoints.scores
-    stages = lifter.lift(xy, scores, clip.times_s, camera)
+    person = lifter.lift_person(xy, scores, clip.times_s, camera)
+    stages = person.stages
     if settings.body_height_m is not None:
         stages = stages * np.float32(settings.body_height_m / stature(stages[-1]))
     root = estimate_root(stages[-1], xy, scores, clip.times_s, camera)
     is_given = settings.focal_px is not None and settings.body_height_m is not None
     poses = Poses3D(stages, root, is_root_estimated=not is_given)
-    run = ModelRun(poses, run_meta(lifter.entry, settings, lifter.device))
+    run = ModelRun(poses, run_meta(lifter, settings, person.correction))
     return replace(track, runs={**track.runs, settings.model: run})
 
 
-def run_meta(entry: ModelEntry, settings: EstimateSettings, device: str) -> dict[str, object]:
-    """Provenance of a run, as JSON can hold it."""
-    return {
-        "model": entry.name,
-        "weights_sha256": entry.sha256,
+def run_meta(
+    lifter: Lifter, settings: EstimateSettings, correction: CorrectionVerdicts | None
+) -> dict[str, object]:
+    """Provenance of a run, as JSON can hold it.
+
+    ``stages`` are the names of its stages. ``correction`` is there for models that correct
+    themselves: ``steps`` taken in each frame (-1 without the person), ``discarded_frames``.
+    """
+    meta: dict[str, object] = {
+        "model": lifter.entry.name,
+        "weights_sha256": lifter.entry.sha256,
         "version": pose_core.__version__,
-        "device": device,
+        "device": lifter.device,
         "settings": asdict(settings),
+        "stages": list(lifter.stage_names),
     }
+    if correction is not None:
+        meta["correction"] = {
+            "steps": correction.steps.tolist(),
+            "discarded_frames": np.flatnonzero(correction.discarded_mask).tolist(),
+        }
+    return meta

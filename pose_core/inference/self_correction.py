@@ -111,6 +111,11 @@ class Correction:
     movement_mm: Tensor
     kept_mask: Tensor
 
+    @property
+    def steps_taken(self) -> Tensor:
+        """(T,) number of steps in which the pose was changed."""
+        return (self.movement_mm > 0).sum(0)
+
     def stages(self, intermediate: Tensor) -> Tensor:
         """Stages (K + 2, T, J, 3) of a pose machine whose intermediate poses are (T, J, 3).
 

@@ -46,6 +46,11 @@ class LstmBaselineConfig:
                 f"The context of a Bi-LSTM is halved, so it must be even, not {self.context}."
             )
 
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Poses that the Bi-LSTM sees before and after the wanted one."""
+        return self.context // 2, self.context // 2
+
 
 class LstmBaseline(nn.Module):
     """Refine a sequence of poses with an LSTM or a Bi-LSTM.
@@ -84,13 +89,33 @@ class LstmBaseline(nn.Module):
         """
         if self.config.bidirectional:
             cells = self._cells_of_windows(poses)
-        else:
-            cells, _ = self.lstm(poses.flatten(2))  # (B, T, H)
-        return self.answer(cells).unflatten(-1, (-1, 3))[None]
+            return self.answer(cells).unflatten(-1, (-1, 3))[None]
+        return self.go_on(poses)[0][None]
+
+    def go_on(
+        self, poses: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Refine the next piece of a sequence with the LSTM, which must not be bidirectional.
+
+        Parameters
+        ----------
+        poses : (B, T, J, 3) Tensor
+        state : tuple of two (num_layers, B, hidden) Tensors, optional
+            From the piece before; None at the start of a sequence.
+
+        Returns
+        -------
+        (B, T, J, 3) Tensor
+            Metres, root-relative.
+        tuple of two Tensors
+            State for the piece that follows.
+        """
+        cells, state = self.lstm(poses.flatten(2), state)  # (B, T, H)
+        return self.answer(cells).unflatten(-1, (-1, 3)), state
 
     def _cells_of_windows(self, poses: Tensor) -> Tensor:
         """Cells (B, T, 2 H) of both directions at the middle of each frame's window."""
-        half = self.config.context // 2
+        half, _ = self.config.padding
         windows = pose_windows(poses, half, half).flatten(3)  # (B, T, R, J * 3)
         cells, _ = self.lstm(windows.flatten(0, 1))  # (B * T, R, 2 H)
         return cells[:, half].unflatten(0, windows.shape[:2])

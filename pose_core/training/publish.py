@@ -23,7 +23,7 @@ from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
 from pose_core.data.virtual_camera import CameraRange, sample_cameras
 from pose_core.errors import DataError
 from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_mocap
-from pose_core.inference.lifter import TemporalLifter
+from pose_core.inference.lifter import make_lifter
 from pose_core.metrics.report import mean_error
 from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import manifest_path, model_entry
@@ -98,7 +98,7 @@ def _write_entry(name: str, entry: dict[str, Any]) -> None:
 
 
 def _metrics(name: str, motions: list[Motion]) -> dict[str, Any]:
-    lifter = TemporalLifter(model_entry(name))
+    lifter = make_lifter(model_entry(name))
     out: dict[str, Any] = {"split": "subjects and actions not trained on", "unit": "mm"}
     for noise in ("none", "detector"):
         protocol = MocapProtocol(noise=noise, num_views=1)

@@ -1,6 +1,7 @@
 """From keypoints to 3D: rates, gaps, mirror images, long videos, and where the person stands."""
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from pose_core.camera import Camera
 from pose_core.geometry import root_centre
-from pose_core.inference import lifter as lifter_module
-from pose_core.inference.lifter import TemporalLifter, lift_uniform, stretches
+from pose_core.inference import network_stages
+from pose_core.inference.lifter import Lifter, stretches
+from pose_core.inference.network_stages import temporal_answer
 from pose_core.inference.prefetch import prefetched
 from pose_core.inference.resampling import (
     lifter_rate,
@@ -34,13 +36,17 @@ def network():
 @pytest.fixture
 def lifter(network):
     entry = ModelEntry(
-        name="t", network="temporal_conv", config={}, file="", sha256="", rate_hz=25.0,
+        name="t", network="temporal_conv", config={}, file="t.safetensors", sha256="", rate_hz=25.0,
         skeleton="h36m17", preprocessing="ray_input", units="metres", training_data="",
         licence="", command="", paper="", num_parameters=0,
     )  # fmt: skip
-    made = TemporalLifter(entry)
-    made.network = network
-    return made
+    return Lifter(
+        entry, "cpu", ("network", "fitted skeleton"), partial(temporal_answer, network, "cpu")
+    )
+
+
+def lift_uniform(network, rays, scores):
+    return temporal_answer(network, "cpu", rays, scores).stages
 
 
 @pytest.fixture
@@ -86,16 +92,16 @@ def test_poses_come_back_at_the_frames_of_a_video_of_uneven_rate():
 
 def test_long_sequences_are_lifted_in_pieces_to_the_same_numbers(network, rng, monkeypatch):
     rays, scores = 0.1 * rng.normal(size=(150, 17, 2)), rng.random((150, 17))
-    whole = lift_uniform(network, rays, scores, "cpu")
-    monkeypatch.setattr(lifter_module, "_FRAMES_AT_ONCE", 40)
-    np.testing.assert_allclose(lift_uniform(network, rays, scores, "cpu"), whole, atol=1e-5)
+    whole = lift_uniform(network, rays, scores)
+    monkeypatch.setattr(network_stages, "_FRAMES_AT_ONCE", 40)
+    np.testing.assert_allclose(lift_uniform(network, rays, scores), whole, atol=1e-5)
 
 
 def test_mirrored_keypoints_give_the_mirrored_pose(network, rng):
     rays, scores = 0.1 * rng.normal(size=(40, 17, 2)), rng.random((40, 17))
     mirror = H36M_17.mirror_index
-    plain = lift_uniform(network, rays, scores, "cpu")
-    mirrored = lift_uniform(network, rays[:, mirror] * [-1, 1], scores[:, mirror], "cpu")
+    plain = lift_uniform(network, rays, scores)
+    mirrored = lift_uniform(network, rays[:, mirror] * [-1, 1], scores[:, mirror])
     np.testing.assert_allclose(mirrored[:, :, mirror] * [-1, 1, 1], plain, atol=1e-5)
 
 
@@ -108,7 +114,7 @@ def test_turning_the_camera_turns_the_pose(network, seen):
     )
 
     def lift(points):
-        return lift_uniform(network, points[..., :2] / points[..., 2:], scores, "cpu")[-1]
+        return lift_uniform(network, points[..., :2] / points[..., 2:], scores)[-1]
 
     # The trunk's middle is brought to the axis by the smallest turn, so a small twist remains.
     difference = np.linalg.norm(lift(xyz @ turn.T) - lift(xyz) @ turn.T, axis=-1)

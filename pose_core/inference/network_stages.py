@@ -1,0 +1,192 @@
+"""What each kind of network says of the keypoints of one person: one function per kind.
+
+Each takes evenly spaced rays (G, J, 2) and scores (G, J) and answers stages in camera axes. The
+keypoints are normalised over the whole sequence. Then they go through the network in pieces, so
+that memory stays bounded; frames seen before and states carried over make the result that of the
+whole. A network sees the sequence in several ways, see `Ways`, and the mean of its answers counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose_core.inference.self_correction import Correction, correct_clip, join
+from pose_core.models.baselines import LstmBaseline
+from pose_core.models.pose_machine import PoseMachine
+from pose_core.models.ray_input import RayFrame, normalise_rays
+from pose_core.models.rpsm import Rpsm
+from pose_core.models.temporal_conv import TemporalConv
+from pose_core.models.tpnet import TpNet
+from pose_core.skeleton import H36M_17
+
+# Frames of a piece: convolutions over time need little memory, maps of features much.
+_FRAMES_AT_ONCE = 4096
+_MAPS_AT_ONCE = 64
+_WINDOWS_AT_ONCE = 256
+_ROLLS_DEG = (-20.0, 0.0, 20.0)
+_LEVEL = (0.0,)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a network says of G evenly spaced frames.
+
+    Parameters
+    ----------
+    stages : (S, G, J, 3) float64 ndarray
+        Root-relative, camera axes, metres; the last stage is the answer.
+    correction : Correction, optional
+        What self-correction did, of a network that has it.
+    """
+
+    stages: np.ndarray
+    correction: Correction | None = None
+
+
+class Ways:
+    """Ways to look at the same person: rolled a little either way, each plain and mirrored.
+
+    Parameters
+    ----------
+    rolls_deg : sequence of float
+        Rolls of the camera.
+    device : str
+    """
+
+    def __init__(self, rolls_deg: Sequence[float], device: str) -> None:
+        angles = torch.deg2rad(torch.tensor(rolls_deg))
+        turns = torch.eye(3).repeat(len(rolls_deg), 1, 1)
+        turns[:, 0, 0] = turns[:, 1, 1] = angles.cos()
+        turns[:, 0, 1], turns[:, 1, 0] = angles.sin(), -angles.sin()
+        self.turns = turns[:, None].to(device)  # (R, 1, 3, 3)
+        self.flip = torch.tensor([-1.0, 1.0, 1.0], device=device)
+        self.mirror_index = torch.as_tensor(H36M_17.mirror_index, device=device)
+
+    def of(self, features: Tensor) -> Tensor:
+        """Features (1, T, J, 3) in all ways (V, T, J, 3)."""
+        # x and y are turned; the third feature, the score, stays.
+        rolled = features.to(self.turns.device) @ self.turns
+        return torch.cat([rolled, rolled[:, :, self.mirror_index] * self.flip])
+
+    def mean(self, stages: Tensor) -> Tensor:
+        """Mean (S, T, J, 3) of the answers (S, V, T, J, 3), each turned back, on the CPU."""
+        rolled, mirrored = stages.chunk(2, dim=1)
+        upright = (rolled + mirrored[..., self.mirror_index, :] * self.flip) / 2
+        return (upright @ self.turns.transpose(-1, -2)).mean(dim=1).cpu()
+
+
+@torch.inference_mode()
+def temporal_answer(
+    network: TemporalConv, device: str, rays: np.ndarray, scores: np.ndarray
+) -> Answer:
+    """The joint-aware temporal network: one stage."""
+    before, after = network.config.padding  # beyond the ends, the end frames are repeated
+    rays = np.pad(rays, ((before, after), (0, 0), (0, 0)), mode="edge")
+    frame = _normalised(rays, np.pad(scores, ((before, after), (0, 0)), mode="edge"))
+    ways = Ways(_ROLLS_DEG, device)
+    num_frames = len(rays) - before - after
+    pieces = []
+    for start in range(0, num_frames, _FRAMES_AT_ONCE):
+        stop = min(start + _FRAMES_AT_ONCE, num_frames) + before + after
+        pieces.append(ways.mean(network(ways.of(frame.features[:, start:stop]))))
+    rotation = frame.rotation[0, before : before + num_frames]
+    return Answer(_in_camera_axes(torch.cat(pieces, dim=1), rotation))
+
+
+@torch.inference_mode()
+def rpsm_answer(network: Rpsm, device: str, rays: np.ndarray, scores: np.ndarray) -> Answer:
+    """RPSM: all of its refinement stages."""
+    frame = _normalised(rays, scores)
+    stages = _recurrent(network, frame.features, Ways(_LEVEL, device))
+    return Answer(_in_camera_axes(stages, frame.rotation[0]))
+
+
+@torch.inference_mode()
+def pose_machine_answer(
+    network: PoseMachine, device: str, rays: np.ndarray, scores: np.ndarray
+) -> Answer:
+    """The 3D pose machine: intermediate, regressed and corrected pose.
+
+    The ways to look at the person have one intermediate pose in common, their mean, so that
+    there is one correction of each frame and one verdict on it. A network without projector has
+    the intermediate pose only.
+    """
+    frame = _normalised(rays, scores)
+    intermediate = _recurrent(network, frame.features, Ways(_LEVEL, device))[:1]
+    if not network.config.has_projector:
+        return Answer(_in_camera_axes(intermediate, frame.rotation[0]))
+    poses, seen = intermediate[0].to(device), frame.features[0].to(device)
+    pieces = correct_clip(network.projector, poses, seen[..., :2], weights=seen[..., 2])
+    correction = join(piece.correction for piece in pieces)
+    regressed, corrected = correction.iterations[:1].cpu(), correction.poses[None].cpu()
+    stages = torch.cat([intermediate, regressed, corrected])
+    return Answer(_in_camera_axes(stages, frame.rotation[0]), correction)
+
+
+@torch.inference_mode()
+def refiner_answer(
+    network: TpNet | LstmBaseline,
+    base: TemporalConv,
+    device: str,
+    rays: np.ndarray,
+    scores: np.ndarray,
+) -> Answer:
+    """TP-Net and its recurrent baselines: the poses of a single-frame network, and the refined."""
+    frame = _normalised(rays, scores)
+    ways = Ways(_ROLLS_DEG, device)
+    pieces = frame.features.split(_FRAMES_AT_ONCE, dim=1)
+    poses = torch.cat([base(ways.of(piece))[-1] for piece in pieces], dim=1)  # (V, G, J, 3)
+    if isinstance(network, LstmBaseline) and not network.config.bidirectional:
+        refined = _from_whole_past(network, poses)
+    else:
+        refined = _from_windows(network, poses)
+    stages = ways.mean(torch.stack([poses, refined]))
+    return Answer(_in_camera_axes(stages, frame.rotation[0]))
+
+
+def _recurrent(network: Rpsm | PoseMachine, features: Tensor, ways: Ways) -> Tensor:
+    """Stages (S, G, J, 3) of features (1, G, J, 3), the state handed on from piece to piece."""
+    state, pieces = None, []
+    for piece in features.split(_MAPS_AT_ONCE, dim=1):
+        output = network(ways.of(piece), state)
+        state = output.state
+        pieces.append(ways.mean(output.stages))
+    return torch.cat(pieces, dim=1)
+
+
+def _from_windows(network: TpNet | LstmBaseline, poses: Tensor) -> Tensor:
+    """Refined poses (V, G, J, 3) of a network that sees a window around each frame."""
+    before, after = network.config.padding
+    num_frames = poses.shape[1]
+    pieces = []
+    for start in range(0, num_frames, _WINDOWS_AT_ONCE):
+        stop = min(start + _WINDOWS_AT_ONCE, num_frames)
+        first = max(0, start - before)
+        # The network repeats the end frames. Where a piece is cut, only frames beyond it see that.
+        refined = network(poses[:, first : stop + after])[-1]
+        pieces.append(refined[:, start - first : stop - first])
+    return torch.cat(pieces, dim=1)
+
+
+def _from_whole_past(network: LstmBaseline, poses: Tensor) -> Tensor:
+    """Refined poses (V, G, J, 3) of a network that remembers, the state handed on."""
+    state, pieces = None, []
+    for piece in poses.split(_WINDOWS_AT_ONCE, dim=1):
+        refined, state = network.go_on(piece, state)
+        pieces.append(refined)
+    return torch.cat(pieces, dim=1)
+
+
+def _normalised(rays: np.ndarray, scores: np.ndarray) -> RayFrame:
+    return normalise_rays(
+        torch.from_numpy(rays.astype(np.float32))[None],
+        torch.from_numpy(scores.astype(np.float32))[None],
+    )
+
+
+def _in_camera_axes(stages: Tensor, rotation: Tensor) -> np.ndarray:
+    """Stages (S, G, J, 3) in the axes of turned cameras, turned back by (G, 3, 3)."""
+    return (stages @ rotation).double().numpy()
