@@ -16,12 +16,13 @@ from pose_core.commands import (
     gui,
     mocap,
     models,
+    runs,
     synthesize,
     train,
 )
 from pose_core.errors import PoseStageError
 
-COMMANDS = (gui, estimate, export, models, evaluate, train, mocap, synthesize, doctor)
+COMMANDS = (gui, estimate, export, models, evaluate, train, runs, mocap, synthesize, doctor)
 
 EXIT_USAGE = 2
 EXIT_INTERNAL_ERROR = 70

@@ -1,8 +1,11 @@
 """``posestage train``: train a network, or go on with a run that was stopped."""
 
 import argparse
+import signal
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +14,8 @@ from pose_core.progress import ProgressBar
 from pose_core.training.recipe_files import recipe_names
 
 if TYPE_CHECKING:
+    from pose_core.training.engine import TrainingProgress
     from pose_core.training.recipes import Recipe
-
-EXIT_INTERRUPTED = 130
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,15 +24,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "train",
         help="train a network on motion capture",
         description="Train on every motion below DIR that the default split does not hold out. "
-        "The run folder holds the settings, a log of events and checkpoints; the same command "
-        "goes on with a run that was stopped or killed. Ctrl+C, or a file named 'stop' in the "
-        "folder, stops it.",
+        "The run folder holds the settings, a log of events and checkpoints; the same command, "
+        "or --resume RUN, goes on with a run that was stopped or killed. Ctrl+C, or a file named "
+        "'stop' in the folder, ends it after the present step, with a checkpoint.",
     )
     parser.add_argument(
-        "recipe", metavar="RECIPE", help=f"{', '.join(recipe_names())}, or a .toml file"
+        "recipe", nargs="?", metavar="RECIPE", help=f"{', '.join(recipe_names())}, or a .toml file"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="motion capture")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="motion capture")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="go on with a run, with its own settings"
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps, of all stages")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per step")
     parser.add_argument("--seed", type=int, metavar="S")
@@ -46,48 +51,86 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--data-workers",
         type=int,
-        default=0,
         metavar="N",
         help="processes that draw samples ahead (default: 0, the training process draws them)",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; all by default")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Train with progress; leave a run that can be continued."""
-    import torch
+    from pose_core.training.runs import summarise
 
-    from pose_core.inference.device import choose_device
-    from pose_core.training.start import train
-
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    out, records = _started(options)
     bar = ProgressBar(sys.stderr, "steps")
     validation: dict[str, float] = {}
-    try:
-        records = train(
-            _recipe(options),
-            options.data,
-            options.out,
-            device=choose_device(options.device),
-            data_workers=options.data_workers,
-            start_from=options.start_from,
-        )
-        for progress in records:
-            bar.update(progress.step, progress.num_steps)
-            validation = progress.validation or validation
-    except KeyboardInterrupt:
-        bar.close()
-        print(f"stopped; the same command goes on from {options.out}", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    finally:
-        bar.close()
+    with _stop_on_interrupt(out):
+        try:
+            for progress in records:
+                bar.update(progress.step, progress.num_steps)
+                validation = progress.validation or validation
+        finally:
+            bar.close()
     for name, error in validation.items():
         print(f"{name} {error:.1f} mm on held-out motion with a detector's errors")
-    print(options.out)
+    if (state := summarise(out).state) in ("stopped", "paused"):
+        print(f"{state}; posestage train --resume {out} goes on", file=sys.stderr)
+    print(out)
     return 0
+
+
+def _started(options: argparse.Namespace) -> "tuple[Path, Iterator[TrainingProgress]]":
+    """Run folder and records of the run that the options ask for.
+
+    Raises
+    ------
+    ConfigError
+        If options are missing or contradict each other.
+    """
+    from pose_core.training.start import resume, train
+
+    machine = {"threads": options.threads, "device": options.device}
+    if options.resume is not None:
+        fixed = ("recipe", "data", "out", "steps", "batch", "seed", "set", "start_from")
+        if given := [name for name in fixed if getattr(options, name)]:
+            raise ConfigError(
+                f"--resume goes on with the settings of the run; {given[0]} cannot be given.",
+                "Start another run to change it.",
+            )
+        return options.resume, resume(options.resume, data_workers=options.data_workers, **machine)
+    if missing := [name for name in ("recipe", "data", "out") if not getattr(options, name)]:
+        raise ConfigError(
+            f"A new run needs RECIPE, --data and --out; {missing[0]} is missing.",
+            "See posestage train --help.",
+        )
+    return options.out, train(
+        _recipe(options),
+        options.data,
+        options.out,
+        device=options.device or "auto",
+        data_workers=options.data_workers or 0,
+        threads=options.threads,
+        start_from=options.start_from,
+    )
+
+
+@contextmanager
+def _stop_on_interrupt(out: Path) -> Iterator[None]:
+    """The first Ctrl+C asks for a checkpoint and the end, the second ends at once."""
+    from pose_core.training.runs import request_stop
+
+    def stop(signal_number: int, _frame: object) -> None:
+        signal.signal(signal_number, signal.default_int_handler)
+        request_stop(out)
+        print("\nstopping after this step; Ctrl+C again ends at once", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _recipe(options: argparse.Namespace) -> "Recipe":

@@ -219,15 +219,18 @@ class Engine:
         while self.stage_index < len(self.schedule.stages):
             yield from self._train_stage()
             if self.stage_step < self.stage.steps and not self._is_stale():
-                break  # asked to stop
-            if self.stage_index + 1 == len(self.schedule.stages):
-                self._log({"state": "finished", "step": self.step})
+                self._save(is_best=False)  # asked to stop
+                if self.processes.is_first:
+                    self.run.end()
                 return
+            if self.stage_index + 1 == len(self.schedule.stages):
+                break
             self.stage_index, self.stage_step = self.stage_index + 1, 0
             self.best, self.checkpoints_since_best = math.inf, 0
             self._start_stage()
             self._save(is_best=False)
-        self._log({"state": "stopped", "step": self.step})
+        self._log({"state": "finished", "step": self.step})
+        self._set_status(state="finished", step=self.step, seconds_left=0.0)
 
     def _train_stage(self) -> Iterator[TrainingProgress]:
         meter = _Meter()
@@ -324,12 +327,21 @@ class Engine:
             per_s,
             left,
         )
-        self._log(asdict(progress) | {"state": "running"})
+        event = asdict(progress)
+        self._log(event | {"state": "running"})
+        if not figures:
+            del event["validation"]  # the latest figures stay
+        best = None if math.isinf(self.best) else self.best
+        self._set_status(**event, state="running", watched=self.task.watched, best=best)
         return progress
 
     def _log(self, event: Mapping[str, Any]) -> None:
         if self.processes.is_first:
-            self.run.log({**event, "time": time.time()})
+            self.run.log(event)
+
+    def _set_status(self, **changes: Any) -> None:
+        if self.processes.is_first:
+            self.run.set_status(**changes)
 
 
 class _LossTerms(nn.Module):

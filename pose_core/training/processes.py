@@ -9,6 +9,11 @@ from torch.distributed import init_process_group, is_initialized
 from torch.nn.parallel import DistributedDataParallel
 
 
+def is_first_process() -> bool:
+    """Whether this process writes the run folder: the only one, or number 0 of ``torchrun``."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @dataclass(frozen=True)
 class Processes:
     """One process among those of a run.

@@ -1,25 +1,33 @@
 """Start a run, or go on with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pose_core.data.skipping import SkipLog
-from pose_core.errors import DataError
+from pose_core.errors import ConfigError, DataError, PoseStageError
+from pose_core.inference.device import choose_device
 from pose_core.training.engine import Engine, TrainingProgress
 from pose_core.training.lifting_data import load_split
-from pose_core.training.recipes import TASKS, Recipe
+from pose_core.training.processes import is_first_process
+from pose_core.training.recipes import TASKS, Recipe, recipe_from
 from pose_core.training.run_folder import RunFolder
+from pose_core.training.runs import run_config
+
+_SETTINGS_BESIDE_THE_RECIPE = ("data", "start_from", "machine")
 
 
 def train(
     recipe: Recipe,
-    data: Path,
+    data: Path | str,
     out: Path,
     *,
     device: str = "cpu",
     data_workers: int = 0,
+    threads: int | None = None,
     start_from: Path | None = None,
 ) -> Iterator[TrainingProgress]:
     """Train on every motion below `data` that the default split does not hold out.
@@ -29,13 +37,15 @@ def train(
     Parameters
     ----------
     recipe : Recipe
-    data : Path
+    data : Path or str
         Folder of motion capture.
     out : Path
         Run folder.
-    device : str
+    device : {"cpu", "cuda", "auto"}
     data_workers : int
         Processes that draw samples ahead.
+    threads : int, optional
+        CPU threads; PyTorch's choice by default.
     start_from : Path, optional
         Run folder whose result is the first weights; random ones otherwise.
 
@@ -47,23 +57,118 @@ def train(
     Raises
     ------
     ConfigError
-        If `out` holds a run with other settings.
+        If `out` holds a run with other settings, or another process trains in it.
     DataError
         If a checkpoint or more than 1 % of the files of motion cannot be read. Fewer are left
         out; the events of the run name them.
     """
     run = RunFolder(out)
-    origin = {"data": str(data), "start_from": str(start_from or "")}
-    run.start(recipe.to_dict() | origin)
+    machine = {"device": device, "data_workers": data_workers, "threads": threads}
+    config = run_config(recipe, data, start_from, machine)
+    if not is_first_process():
+        yield from _train(run, recipe, config)
+        return
+    with run.locked():
+        _refuse_other_settings(run, config)
+        run.start(config)
+        try:
+            yield from _train(run, recipe, config)
+        except GeneratorExit:  # the caller has enough
+            run.end()
+            raise
+        except Exception as error:
+            with suppress(PoseStageError):  # on a full disk the error itself is worth more
+                _note_failure(run, error)
+            raise
+
+
+def resume(
+    out: Path,
+    *,
+    device: str | None = None,
+    data_workers: int | None = None,
+    threads: int | None = None,
+) -> Iterator[TrainingProgress]:
+    """Go on with a run, or start a queued one, with the settings that its folder holds.
+
+    Parameters
+    ----------
+    out : Path
+        Run folder.
+    device, data_workers, threads
+        In place of those that the run was started with.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If there is no run in `out`, or as `train` raises them.
+    """
+    config = RunFolder(out).config()
+    if config is None:
+        raise ConfigError(
+            f"{out} holds no run.", "`posestage runs FOLDER` lists those of a folder."
+        )
+    given = {"device": device, "data_workers": data_workers, "threads": threads}
+    machine = config.get("machine", {}) | {k: v for k, v in given.items() if v is not None}
+    origin = config.get("start_from")
+    yield from train(
+        _recipe_of(config),
+        config["data"],
+        out,
+        device=machine.get("device", "auto"),
+        data_workers=machine.get("data_workers", 0),
+        threads=machine.get("threads"),
+        start_from=Path(origin) if origin else None,
+    )
+
+
+def _train(run: RunFolder, recipe: Recipe, config: Mapping[str, Any]) -> Iterator[TrainingProgress]:
+    machine = config["machine"]
+    if machine["threads"]:
+        torch.set_num_threads(machine["threads"])
+    device = choose_device(machine["device"])
     skipped = SkipLog()
-    training, held_out = load_split(data, skipped)
-    if skipped.reasons:
+    training, held_out = load_split(Path(config["data"]), skipped)
+    if skipped.reasons and is_first_process():
         run.log({"state": "loaded", "skipped": skipped.reasons})
     torch.manual_seed(recipe.schedule.seed)
     task = TASKS[recipe.kind].make(recipe.task, training, held_out)
-    if start_from is not None:
-        state = RunFolder(start_from).load_checkpoint()
+    if config["start_from"]:
+        state = RunFolder(Path(config["start_from"])).load_checkpoint()
         if state is None:
-            raise DataError(f"{start_from} has no checkpoint to start from.")
+            raise DataError(f"{config['start_from']} has no checkpoint to start from.")
         task.network.load_state_dict(state["average"])
-    yield from Engine(task, recipe.schedule, run, device, data_workers).train()
+    yield from Engine(task, recipe.schedule, run, device, machine["data_workers"]).train()
+
+
+def _recipe_of(config: Mapping[str, Any]) -> Recipe:
+    values = {k: v for k, v in config.items() if k not in _SETTINGS_BESIDE_THE_RECIPE}
+    return recipe_from(values)
+
+
+def _refuse_other_settings(run: RunFolder, config: Mapping[str, Any]) -> None:
+    """Compare with the settings of the run that is there already.
+
+    The machine may differ, and a setting that an older version did not write has its default.
+    """
+    old = run.config()
+    if old is None:
+        return
+    start_from = Path(old["start_from"]) if old.get("start_from") else None
+    old = run_config(_recipe_of(old), old["data"], start_from, config["machine"])
+    differing = sorted(name for name in config if old[name] != config[name])
+    if differing:
+        raise ConfigError(
+            f"{run.path} holds a run with other settings ({', '.join(differing)}).",
+            "Choose another --out, or the same settings to resume.",
+        )
+
+
+def _note_failure(run: RunFolder, error: Exception) -> None:
+    if isinstance(error, PoseStageError):
+        message, hint = error.message, error.hint
+    else:
+        message = f"{type(error).__name__}: {error}"
+        hint = "Run `posestage train --resume` with POSESTAGE_DEBUG=1 for the trace to report."
+    run.log({"state": "failed", "message": message, "hint": hint})
+    run.set_status(state="failed", message=message, hint=hint)
