@@ -8,7 +8,10 @@ from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 
 from app.settings import Settings
 
-MENUS = ("File", "Edit", "View", "Go", "Pose", "Models", "Train", "Tools", "Window", "Help")
+MENUS = (
+    *("File", "Edit", "View", "Go", "Pose", "Models", "Laboratory"),
+    *("Train", "Tools", "Window", "Help"),
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("go.stage_forward", "Stage Forward", "]", needs="pose"),
     _A("go.stage_first", "First Stage", "{", needs="pose"),
     _A("go.stage_last", "Last Stage", "}", needs="pose"),
+    _A(
+        "go.disagreement",
+        "Next Frame Where Stages Disagree",
+        "D",
+        "Where the stages of the model move the joints most.",
+        needs="pose",
+    ),
     _A("pose.estimate", "Estimate", "Ctrl+Return", "Find the people and their 3D.", needs="clip"),
     _A(
         "pose.box",
@@ -136,6 +146,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         starts_group=True,
     ),
     _A("pose.clear_range", "Clear the Range", "Ctrl+D", "Of the timeline.", needs="clip"),
+    _A("laboratory.stages", "Stages", "Ctrl+1", "What each stage of the model does.", needs="clip"),
     _A(
         "train.temporal",
         "Train a Model...",

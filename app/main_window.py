@@ -13,6 +13,9 @@ from app.dialogs.go_to_frame import GoToFrameDialog
 from app.dialogs.palette import PaletteDialog
 from app.dialogs.question import ask
 from app.dialogs.shortcuts import ShortcutLine, ShortcutsDialog
+from app.laboratory.focus import Focus
+from app.laboratory.laboratory import PANELS, Laboratory
+from app.laboratory.panel import Bench
 from app.operations import (
     editing,
     export,
@@ -91,6 +94,16 @@ class MainWindow(QMainWindow):
         self.skeleton.set_trails(True)
         self.people = PeopleView(context, actions, self._models)
         self.transport = TransportBar(context, actions, self.player)
+        self.presenter = Presenter(
+            context, self.estimator, self.video, self.skeleton, self.timeline
+        )
+        actions["view.truth"].setChecked(True)
+        self.truth = TruthPresenter(context, self.video, self.skeleton, self.timeline)
+        # After the presenters: its panels add to what those have put into the views.
+        focus = Focus(context)
+        self.laboratory = Laboratory(
+            Bench(context, focus, self.video, self.skeleton, self.timeline)
+        )
         self.workspace = Workspace(
             context.settings,
             self.video,
@@ -98,12 +111,9 @@ class MainWindow(QMainWindow):
             self.people,
             self.timeline,
             self.transport,
+            self.laboratory,
         )
-        self.presenter = Presenter(
-            context, self.estimator, self.video, self.skeleton, self.timeline
-        )
-        actions["view.truth"].setChecked(True)
-        self.truth = TruthPresenter(context, self.video, self.skeleton, self.timeline)
+        self.laboratory.wanted.connect(self.workspace.show_laboratory)
         self.welcome = WelcomeView(sample_clip() is not None)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
@@ -127,6 +137,7 @@ class MainWindow(QMainWindow):
             **self._view_handlers(),
             **self._go_handlers(),
             **self._pose_handlers(),
+            **self._laboratory_handlers(),
             "edit.undo": self.context.document.undo_stack.undo,
             "edit.redo": self.context.document.undo_stack.redo,
             "edit.rename": self.people.edit_name,
@@ -195,6 +206,17 @@ class MainWindow(QMainWindow):
             "go.stage_forward": lambda: state.set_stage(state.stage + 1),
             "go.stage_first": lambda: state.set_stage(0),
             "go.stage_last": lambda: state.set_stage(state.num_stages - 1),
+        }
+
+    def _laboratory_handlers(self) -> dict[str, Callable[[], object]]:
+        laboratory = self.laboratory
+        panels = {
+            f"laboratory.{name}": lambda name=name: laboratory.show_panel(name)
+            for name, _, _ in PANELS
+        }
+        return {
+            **panels,
+            "go.disagreement": lambda: laboratory.go_to_next("stages"),
         }
 
     def _pose_handlers(self) -> dict[str, Callable[[], object]]:

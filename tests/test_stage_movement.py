@@ -69,3 +69,18 @@ def test_shapes_that_do_not_fit_are_refused():
         stage_movement(np.zeros((4, 17, 3)))
     with pytest.raises(ConfigError, match=r"truth \(3, 17, 3\)"):
         stage_movement(np.zeros((2, 4, 17, 3)), np.zeros((3, 17, 3)))
+
+
+def test_disagreements_are_the_peaks_of_the_stretches_of_most_movement():
+    moved_m = np.zeros(100)
+    moved_m[[20, 21, 22, 50]] = [0.05, 0.09, 0.06, 0.04]
+    stages = np.zeros((2, 100, 17, 3))
+    stages[1, :, 1:, 0] = moved_m[:, None]
+    found = stage_movement(stages)
+    np.testing.assert_array_equal(found.disagreements(share=0.04), [21, 50])
+    np.testing.assert_array_equal(found.disagreements(share=0.9), [21, 50])  # still frames never
+    np.testing.assert_allclose(found.per_step[0], moved_m * 16 / 17)
+    stages[:, 21] = np.nan
+    np.testing.assert_array_equal(stage_movement(stages).disagreements(share=0.04), [20, 22, 50])
+    assert len(stage_movement(np.zeros((2, 5, 17, 3))).disagreements()) == 0
+    assert len(stage_movement(np.full((2, 5, 17, 3), np.nan)).disagreements()) == 0

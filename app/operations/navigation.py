@@ -23,6 +23,15 @@ def go_to(state: ViewState, frame: int) -> None:
     state.set_frame(frame)
 
 
+def go_around(state: ViewState, frames: np.ndarray, direction: int) -> None:
+    """Go to the next (1) or previous (-1) of some frames (N,), ascending, in a circle."""
+    if not len(frames):
+        return
+    side = "right" if direction > 0 else "left"
+    after = int(np.searchsorted(frames, state.frame, side=side))
+    go_to(state, int(frames[(after if direction > 0 else after - 1) % len(frames)]))
+
+
 def flags(track: Track) -> np.ndarray:
     """Frames worth a look: where the person enters or leaves, and where exchanged sides begin.
 

@@ -116,5 +116,5 @@ class Menus(QObject):
 
 def _mnemonic(name: str) -> str:
     """Underline a letter that no other menu has."""
-    letters = {"Models": "M&odels", "Tools": "Too&ls", "Pose": "&Pose", "Train": "&Train"}
+    letters = {"Models": "M&odels", "Tools": "Too&ls", "Laboratory": "La&boratory"}
     return letters.get(name, f"&{name}")

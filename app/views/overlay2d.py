@@ -25,7 +25,8 @@ SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated")
 _OUTLINE = QColor(*OUTLINE, 215)
 _HOLLOW = QColor(*OUTLINE, 110)
 _WHITE = QColor(255, 255, 255)
-_TRUTH = QColor(*TRUTH)
+TRUTH_COLOUR = QColor(*TRUTH)
+PROJECTION_COLOUR = QColor(0, 158, 115)  # bluish green of the Okabe-Ito set
 _COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
 
 
@@ -110,14 +111,15 @@ def draw_people(
         _draw_numbers(painter, people, zoom, pixel_ratio)
 
 
-def draw_truth(
+def draw_thin(
     painter: QPainter,
     xy: np.ndarray,
     zoom: Zoom,
     device_size: tuple[int, int],
     pixel_ratio: float,
+    colour: QColor = TRUTH_COLOUR,
 ) -> None:
-    """Draw the true pose as thin bones; it lies under the people, see `draw_people`.
+    """Draw a pose as thin bones of one colour: the true one, or where the 3D projects to.
 
     Parameters
     ----------
@@ -131,8 +133,8 @@ def draw_truth(
         QLineF(*ends[parent], *ends[child])
         for parent, child in BONES[_bones_in_view(points, device_size)].tolist()
     ]
-    for colour, width in ((_OUTLINE, 4.4), (_TRUTH, 2.6)):
-        pen = QPen(colour, width * pixel_ratio)
+    for stroke, width in ((_OUTLINE, 4.4), (colour, 2.6)):
+        pen = QPen(stroke, width * pixel_ratio)
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
         painter.setPen(pen)
         painter.drawLines(bones)

@@ -38,12 +38,15 @@ class PersonPoses3D:
     is_selected : bool
     level : (3, 3) ndarray
         From the camera's axes to those of a level camera, the same for everybody in a scene.
+    preview : (int, (17, 3) ndarray), optional
+        A frame, and the pose to show there in place of the person's own.
     """
 
     track_id: int
     camera_xyz: np.ndarray
     is_selected: bool
     level: np.ndarray = field(default_factory=lambda: LEVEL)
+    preview: tuple[int, np.ndarray] | None = None
 
     def scene_xyz(self, frames: int | slice) -> np.ndarray:
         """(..., 17, 3) scene coordinates at some frames."""
@@ -141,6 +144,8 @@ def pose_at(person: PersonPoses3D, frame: int) -> np.ndarray:
     """(17, 3) scene coordinates of a person at a frame; NaN beyond the poses there are."""
     if not 0 <= frame < len(person.camera_xyz):
         return np.full((17, 3), np.nan)
+    if person.preview is not None and person.preview[0] == frame:
+        return to_scene(person.preview[1], person.level)
     return person.scene_xyz(frame)
 
 

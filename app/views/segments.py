@@ -17,6 +17,7 @@ TRAIL_JOINTS = np.array(
 )
 TRAIL_FRAMES = 60
 CAMERA_DEPTH_M = 0.45
+ARROW_HEAD_M, SHORTEST_ARROW_M = 0.04, 0.004
 SHADOW_LIFT_M = 0.002  # above the grid, or the two would flicker
 
 
@@ -119,6 +120,31 @@ def trails(scene_xyz: np.ndarray) -> Segments:
     colours[..., 3] = np.stack([opacity[:-1], opacity[1:]], axis=-1)
     known = np.isfinite(ends).all(axis=(2, 3))
     return Segments(ends[known], colours[known], np.full(int(known.sum()), 2.2))
+
+
+def arrows(starts: np.ndarray, stops: np.ndarray, rgb: tuple[float, float, float]) -> Segments:
+    """Arrows (N, 3) to (N, 3), scene coordinates; their heads look like heads from anywhere.
+
+    Those shorter than `SHORTEST_ARROW_M` would be nothing but a head, and are left out.
+    """
+    along = stops - starts
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    is_long = (length > SHORTEST_ARROW_M)[:, 0]  # false also where a joint is missing
+    starts, stops, along, length = (each[is_long] for each in (starts, stops, along, length))
+    direction = along / length
+    # Any direction across: that of the axis to which the arrow is least parallel, made square.
+    axis = np.eye(3)[np.argmin(np.abs(direction), axis=1)]
+    across = np.cross(direction, axis)
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    size = np.minimum(length * 0.4, ARROW_HEAD_M)
+    neck = stops - size * direction
+    heads = [
+        np.stack([neck + sign * 0.5 * size * side, stops], axis=1)
+        for side in (across, np.cross(direction, across))
+        for sign in (-1, 1)
+    ]
+    ends = np.concatenate([np.stack([starts, stops], axis=1), *heads])
+    return Segments.plain(ends, (*rgb, 0.95), 2.4)
 
 
 def picture_border(

@@ -29,7 +29,7 @@ from app.views.scene3d import (
     position_at,
     trails_at,
 )
-from app.views.segments import Segments, picture_border, shadows, video_camera
+from app.views.segments import Segments, arrows, picture_border, shadows, video_camera
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
 from pose_core.levelling import tilt_deg
@@ -82,6 +82,7 @@ class Skeleton3DView(QWidget):
         self._camera: Camera | None = None
         self._level = LEVEL
         self._ghost: list[np.ndarray] = []
+        self._arrows = np.zeros((0, 2, 3))
         self._truth: np.ndarray | None = None
         self._corner: QWidget | None = None
         self._has_trails = True
@@ -114,6 +115,7 @@ class Skeleton3DView(QWidget):
         self._num_frames = num_frames
         self._frame = 0
         self._people, self._ghost, self._truth = [], [], None
+        self._arrows = np.zeros((0, 2, 3))
         self._extent = None
         self._followed_at = None
         self._redraw("floor", "people")
@@ -166,6 +168,25 @@ class Skeleton3DView(QWidget):
         """
         self._ghost = list(poses or [])
         self._redraw("people")
+
+    def set_arrows(self, ends: np.ndarray | None) -> None:
+        """Show arrows (N, 2, 3) from the first to the second point; camera coordinates, metres."""
+        self._arrows = np.zeros((0, 2, 3)) if ends is None else ends
+        self._redraw("people")
+
+    def set_preview(self, camera_xyz: np.ndarray | None) -> None:
+        """Show the selected person in another pose (17, 3), in this frame and until told else."""
+        preview = None if camera_xyz is None else (self._frame, camera_xyz)
+        self._people = [
+            replace(person, preview=preview) if person.is_selected else person
+            for person in self._people
+        ]
+        self._redraw("people")
+
+    @property
+    def level(self) -> np.ndarray:
+        """(3, 3) rotation from the camera's axes to those of a level camera."""
+        return self._level
 
     def set_truth(self, camera_xyz: np.ndarray | None) -> None:
         """Show the true pose of each frame (T, 17, 3) faintly; camera coordinates, metres."""
@@ -319,6 +340,9 @@ class Skeleton3DView(QWidget):
         parts = [shadows(poses, self._extent.ground_z, self._theme.shadow)]
         if self._has_trails:
             parts.append(trails_at(self._people, self._frame))
+        if len(self._arrows):
+            starts, stops = to_scene(self._arrows, self._level).swapaxes(0, 1)
+            parts.append(arrows(starts, stops, self._theme.ink))
         return Segments.joined(parts)
 
     def paint_words(self, painter: QPainter) -> None:

@@ -18,9 +18,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from app.views.overlay2d import (
+    PROJECTION_COLOUR,
     PersonOverlay,
     draw_people,
-    draw_truth,
+    draw_thin,
     joint_at,
     joint_text,
     person_at,
@@ -62,6 +63,7 @@ class VideoView(QWidget):
         self._is_preview = False
         self._people: list[PersonOverlay] = []
         self._truth: np.ndarray | None = None
+        self._projection: tuple[int, np.ndarray] | None = None
         self._are_poses_visible = True
         self._hovered: tuple[int, int] | None = None
         self._zoom = Zoom()
@@ -111,6 +113,11 @@ class VideoView(QWidget):
         self._truth = xy
         self.update()
 
+    def set_projection(self, frame_index: int, xy: np.ndarray | None) -> None:
+        """Draw where a 3D pose projects to in a frame, (17, 2) picture pixels, under the people."""
+        self._projection = None if xy is None else (frame_index, xy)
+        self.update()
+
     def set_poses_visible(self, are_visible: bool) -> None:
         """Show or hide all people, and the truth."""
         self._are_poses_visible = are_visible
@@ -122,6 +129,7 @@ class VideoView(QWidget):
         self._picture = None
         self._exact_size = None
         self._people = []
+        self._projection = None
         self._is_preview = False
         self._abort_box()
         self.fit()
@@ -207,7 +215,10 @@ class VideoView(QWidget):
         if self._are_poses_visible:
             if self._truth is not None and self._frame_index < len(self._truth):
                 xy = self._truth[self._frame_index]
-                draw_truth(painter, xy, self._zoom, device_size, ratio)
+                draw_thin(painter, xy, self._zoom, device_size, ratio)
+            if self._projection is not None and self._projection[0] == self._frame_index:
+                xy = self._projection[1]
+                draw_thin(painter, xy, self._zoom, device_size, ratio, PROJECTION_COLOUR)
             draw_people(painter, self._people, self._zoom, device_size, ratio, self._hovered)
         painter.restore()
 

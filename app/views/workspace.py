@@ -1,4 +1,4 @@
-"""Video, 3D view, people and timeline as docks that move and remember where they were."""
+"""Video, 3D, people, laboratory and timeline as docks that move and remember where they were."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QShowEvent
@@ -7,8 +7,9 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QVBoxLayout
 from app.settings import Settings
 
 # Goes up when docks are added or renamed: an older layout is then not restored.
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 LAYOUT_KEY = "window/docks"
+LABORATORY_SHARE = 0.62  # of the height, below the 3D view
 
 
 class Workspace(QMainWindow):
@@ -22,6 +23,7 @@ class Workspace(QMainWindow):
         people: QWidget,
         timeline: QWidget,
         transport: QWidget,
+        laboratory: QWidget,
     ) -> None:
         super().__init__()
         self.setWindowFlags(Qt.WindowType.Widget)
@@ -35,6 +37,7 @@ class Workspace(QMainWindow):
         self.setCentralWidget(video)
         self._skeleton = self._dock("3D", "skeleton", skeleton)
         self._people = self._dock("People", "people", people)
+        self._laboratory = self._dock("Laboratory", "laboratory", laboratory)
         self._timeline = self._dock("Timeline", "timeline", _stacked(timeline, transport))
         self._is_arranged = False
 
@@ -51,8 +54,18 @@ class Workspace(QMainWindow):
 
     def dock_actions(self) -> list[QAction]:
         """Actions that show and hide the docks."""
-        docks = (self._skeleton, self._people, self._timeline)
+        docks = (self._skeleton, self._people, self._laboratory, self._timeline)
         return [dock.toggleViewAction() for dock in docks]
+
+    def show_laboratory(self) -> None:
+        """Show the dock of the laboratory, in front of what it shares its place with."""
+        is_first = not self._laboratory.isVisible()
+        self._laboratory.show()
+        self._laboratory.raise_()
+        if is_first and not self._laboratory.isFloating():
+            share = round(self.height() * LABORATORY_SHARE)
+            docks = [self._skeleton, self._laboratory]
+            self.resizeDocks(docks, [self.height() - share, share], Qt.Orientation.Vertical)
 
     def save_layout(self) -> None:
         if self._is_arranged:
@@ -71,12 +84,16 @@ class Workspace(QMainWindow):
 
     def _arrange(self) -> None:
         areas = Qt.DockWidgetArea
-        for dock in (self._skeleton, self._people, self._timeline):
+        for dock in (self._skeleton, self._people, self._laboratory, self._timeline):
             dock.setFloating(False)
             dock.show()
+        # It takes half of the right-hand side: only where it is wanted.
+        self._laboratory.hide()
         self.addDockWidget(areas.RightDockWidgetArea, self._skeleton)
         self.addDockWidget(areas.RightDockWidgetArea, self._people)
         self.splitDockWidget(self._skeleton, self._people, Qt.Orientation.Horizontal)
+        below = Qt.Orientation.Vertical
+        self.addDockWidget(areas.RightDockWidgetArea, self._laboratory, below)
         self.addDockWidget(areas.BottomDockWidgetArea, self._timeline)
         people = min(250, round(self.width() * 0.2))
         self.resizeDocks(

@@ -27,20 +27,50 @@ class StageMovement:
     @property
     def per_frame(self) -> np.ndarray:
         """(T,) length of the way through the stages, mean over the known joints, metres."""
-        way = self.displacement.sum(axis=0)  # (T, J)
-        known = np.isfinite(way)
-        total = np.where(known, way, 0.0).sum(axis=-1)
-        return np.where(known.any(axis=-1), total / np.maximum(known.sum(axis=-1), 1), np.nan)
+        return _known_mean(self.displacement.sum(axis=0))
 
     @property
     def improvement(self) -> np.ndarray | None:
         """(S - 1, T, J) metres that each stage came nearer to the truth; negative if it left."""
         return None if self.error is None else -np.diff(self.error, axis=0)
 
+    @property
+    def per_step(self) -> np.ndarray:
+        """(S - 1, T) metres from each stage to the next, mean over the known joints."""
+        return _known_mean(self.displacement)
+
+    def disagreements(self, share: float = 0.1) -> np.ndarray:
+        """Frames worth a look: the peak of each stretch in which the stages differ most.
+
+        Parameters
+        ----------
+        share : float
+            Of the frames with poses that count as those of most movement.
+
+        Returns
+        -------
+        (N,) int ndarray
+            Ascending. Empty where no stage moves anything.
+        """
+        movement = np.nan_to_num(self.per_frame)
+        known = movement[np.isfinite(self.per_frame)]
+        if not known.any():
+            return np.zeros(0, dtype=np.int64)
+        high = np.flatnonzero(movement >= max(np.quantile(known, 1 - share), np.nextafter(0, 1)))
+        stretches = np.split(high, np.flatnonzero(np.diff(high) > 1) + 1)
+        return np.array([frames[np.argmax(movement[frames])] for frames in stretches])
+
     def frames_of_most_movement(self, count: int) -> np.ndarray:
         """The frames in which the stages disagree most, the worst first; at most `count`."""
         order = np.argsort(-self.per_frame, kind="stable")  # NaN comes last
         return order[: min(count, int(np.isfinite(self.per_frame).sum()))]
+
+
+def _known_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN; NaN where nothing is."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    return np.where(known.any(axis=-1), total / np.maximum(known.sum(axis=-1), 1), np.nan)
 
 
 def stage_movement(

@@ -1,0 +1,1 @@
+"""The laboratory: panels that show how the networks think."""

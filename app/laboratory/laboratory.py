@@ -1,0 +1,81 @@
+"""The panels as tabs, each made when it is first looked at."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+
+from app.laboratory.panel import Bench, LabPanel
+
+# A panel imports what it draws with, such as pyqtgraph, which takes a while: not at start-up.
+# ruff: noqa: PLC0415
+
+
+def _stages(bench: Bench) -> LabPanel:
+    from app.laboratory.stages import StagesPanel
+
+    return StagesPanel(bench)
+
+
+# In the order of the tabs: name, title, maker.
+PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (("stages", "Stages", _stages),)
+
+
+class Laboratory(QTabWidget):
+    """All panels.
+
+    Attributes
+    ----------
+    wanted : Signal()
+        A panel shall be seen: the dock has to be shown.
+    """
+
+    wanted = Signal()
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self._bench = bench
+        self._panels: dict[str, LabPanel] = {}
+        self._pages: list[QVBoxLayout] = []
+        self.setDocumentMode(True)
+        self.setUsesScrollButtons(True)
+        for _, title, _ in PANELS:
+            page = QWidget()
+            layout = QVBoxLayout(page)
+            layout.setContentsMargins(0, 0, 0, 0)
+            self._pages.append(layout)
+            self.addTab(page, title)
+        self.currentChanged.connect(self._make_current)
+
+    def show_panel(self, name: str) -> LabPanel:
+        """Bring a panel to the front, and make it if need be."""
+        panel = self.panel(name)
+        self.setCurrentIndex(_index(name))
+        self.wanted.emit()
+        return panel
+
+    def go_to_next(self, name: str, direction: int = 1) -> None:
+        """Go to the next (1) or previous (-1) frame that a panel finds worth a look."""
+        self.panel(name).go_when_known(direction)
+
+    def panel(self, name: str) -> LabPanel:
+        """One of `PANELS`, made if need be."""
+        if name not in self._panels:
+            index = _index(name)
+            panel = self._panels[name] = PANELS[index][2](self._bench)
+            self._pages[index].addWidget(panel)
+            panel.follow()
+        return self._panels[name]
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._make_current(self.currentIndex())
+
+    def _make_current(self, index: int) -> None:
+        if self.isVisible() and index >= 0:
+            self.panel(PANELS[index][0])
+
+
+def _index(name: str) -> int:
+    return next(i for i, (each, _, _) in enumerate(PANELS) if each == name)

@@ -1,0 +1,82 @@
+"""Curves in the colours of the application, drawn by pyqtgraph.
+
+Importing this module imports pyqtgraph; the panels do so when they are made.
+"""
+
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QWidget
+
+from pose_core.palette import TRUTH
+
+pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
+
+# Of the Okabe-Ito set, without the colours of the sides and of the truth. Told apart by their
+# dashes too.
+SERIES_COLOURS = ((0, 158, 115), (213, 94, 0), (86, 180, 233), (148, 148, 148))
+DASHES = (
+    Qt.PenStyle.SolidLine,
+    Qt.PenStyle.DashLine,
+    Qt.PenStyle.DotLine,
+    Qt.PenStyle.DashDotLine,
+)
+
+
+def series_pen(index: int) -> pg.QtGui.QPen:
+    """Pen of the nth of several curves."""
+    colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
+    # Width 1: wider lines of many points are slow to draw.
+    return pg.mkPen(colour, width=1, style=DASHES[index % len(DASHES)])
+
+
+def truth_pen() -> pg.QtGui.QPen:
+    """Pen of what is known to be true."""
+    return pg.mkPen(TRUTH, width=1)
+
+
+class Plots(pg.GraphicsLayoutWidget):
+    """One or more plots in the colours of the theme."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self.plots: list[Any] = []  # before Qt asks for colours, which it does at once
+        super().__init__(parent)
+        self._layout: Any = self.ci
+        self._layout.layout.setSpacing(2)
+        self._layout.layout.setContentsMargins(2, 2, 8, 2)
+
+    def add_plot(self, row: int, column: int = 0) -> Any:
+        """Add a plot, a `pyqtgraph.PlotItem`, without menus and with a faint grid."""
+        plot = self._layout.addPlot(row=row, col=column)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.showGrid(x=True, y=True, alpha=0.18)
+        self.plots.append(plot)
+        self._colour()
+        return plot
+
+    def remove_plots(self) -> None:
+        """Take all plots away."""
+        self._layout.clear()
+        self.plots = []
+
+    @property
+    def ink(self) -> QColor:
+        """Colour of letters and axes."""
+        return self.palette().color(QPalette.ColorRole.WindowText)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._colour()
+
+    def _colour(self) -> None:
+        self.setBackground(self.palette().color(QPalette.ColorRole.Base))
+        for plot in self.plots:
+            for axis in (plot.getAxis("left"), plot.getAxis("bottom")):
+                axis.setPen(self.ink)
+                axis.setTextPen(self.ink)
+            if plot.legend is not None:
+                plot.legend.setLabelTextColor(self.ink)

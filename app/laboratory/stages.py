@@ -1,0 +1,310 @@
+"""The stages of a run: how each moves the joints, and whether it comes nearer to the truth."""
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, QVariantAnimation
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout
+
+from app.laboratory.files import Table
+from app.laboratory.focus import Subject
+from app.laboratory.number_table import NumberTable
+from app.laboratory.panel import Bench, LabPanel, Obstacle
+from app.laboratory.plots import Plots, series_pen, truth_pen
+from app.laboratory.stage_strip import StageStrip, StageView
+from app.operations import navigation
+from app.views.truth import lane_top_mm
+from pose_core.analysis.stage_movement import StageMovement, stage_movement
+from pose_core.skeleton import H36M_17
+
+LANE = "Stage movement"
+LANE_COLOUR = (150, 150, 90)
+MORPH_MS = 900  # from one stage to the next
+JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
+
+
+class StagesPanel(LabPanel):
+    """Strip of stages, table and curve of movement and error, ghost and arrows in the 3D view."""
+
+    title = "Stages"
+    explanation = (
+        "What each stage of the model does to the pose of the stage before it. [ and ] go through "
+        "the stages in all views."
+    )
+    equation = (
+        "Recurrent 3D Pose Sequence Machines, Eq. (2): every stage <i>k</i> = 1..<i>K</i> is "
+        "trained to give the pose, &nbsp;<b>L</b> = &Sigma;<sub>k</sub> &alpha;<sub>k</sub> "
+        "&Sigma;<sub>t</sub> &Vert;<b>S</b><sub>t</sub><sup>k</sup> &minus; "
+        "<b>S</b><sub>t</sub><sup>*</sup>&Vert;<sup>2</sup>. "
+        "Movement here is &Vert;<b>S</b><sup>k</sup> &minus; <b>S</b><sup>k&minus;1</sup>&Vert;, "
+        "the error &Vert;<b>S</b><sup>k</sup> &minus; <b>S</b><sup>*</sup>&Vert;, for each joint, "
+        "pelvises together, millimetres."
+    )
+    works_hidden = True  # for the lane of the timeline
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench)
+        self.strip = StageStrip()
+        self.joints = NumberTable("Joint", JOINT_NAMES)
+        self.curve = Plots()
+        self._plot = self.curve.add_plot(0)
+        self._plot.setLabel("left", "mean over joints (mm)")
+        self._plot.setLabel("bottom", "stage")
+        self._plot.addLegend(offset=(-4, 4), colCount=2)
+        self.curve.setMinimumSize(140, 90)
+        self.ghost = _box("Ghost", "Show the stage before, faintly, in the 3D view.")
+        self.arrows = _box("Arrows", "Show in the 3D view how far each joint moved.")
+        self.projection = _box("On the Picture", "Show where this stage lies in the video.")
+        self.on_timeline = _box("On the Timeline", "A lane with the movement through the stages.")
+        self.morph_button = QPushButton("Morph")
+        self.morph_button.setToolTip("Play the way from the first stage to the last.")
+        self.next_button = QPushButton("Next Disagreement")
+        self.next_button.setToolTip("Go to the next frame in which the stages differ most.")
+        self._morph = QVariantAnimation(self)
+        self._lane_of: object | None = None
+        self._lay_out()
+        self._connect()
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for box in (self.ghost, self.arrows, self.projection, self.on_timeline):
+            buttons.addWidget(box)
+        buttons.addStretch()
+        buttons.addWidget(self.morph_button)
+        buttons.addWidget(self.next_button)
+        numbers = QSplitter(Qt.Orientation.Horizontal)
+        numbers.addWidget(self.joints)
+        numbers.addWidget(self.curve)
+        numbers.setSizes([300, 200])
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(self.strip)
+        split.addWidget(numbers)
+        split.setSizes([220, 200])
+        layout = QVBoxLayout(self.body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(buttons)
+        layout.addWidget(split, 1)
+
+    def _connect(self) -> None:
+        self.strip.chosen.connect(self.bench.context.view_state.set_stage)
+        for box in (self.ghost, self.arrows, self.projection):
+            box.toggled.connect(self.refresh)
+        self.on_timeline.toggled.connect(self._on_lane_toggled)
+        self.joints.itemSelectionChanged.connect(self.refresh)
+        self.morph_button.clicked.connect(self.play_morph)
+        self.next_button.clicked.connect(lambda: self.go_to_next(1))
+        self._morph.valueChanged.connect(self._show_between)
+        self._morph.finished.connect(self._end_morph)
+        self.bench.context.view_state.frame_changed.connect(self._stop_morph)
+
+    # -- hooks -----------------------------------------------------------------------------
+
+    def obstacle(self, subject: Subject) -> Obstacle | None:
+        if len(subject.stages) > 1:
+            return None
+        return Obstacle(
+            f"{subject.model} has one stage",
+            "Choose a model with several, such as RPSM or the pose machine, in the menu Models, "
+            "then Pose &gt; 3D Again from the Same 2D.",
+        )
+
+    def inputs(self, subject: Subject) -> tuple:
+        return (subject.run, subject.truth)
+
+    def compute(self, subject: Subject, inputs: tuple) -> StageMovement:
+        return stage_movement(subject.stages, subject.truth_xyz)
+
+    def show_result(self, subject: Subject, result: object) -> None:
+        assert isinstance(result, StageMovement)
+        self._show_lane(result)
+        if not self.isVisible():
+            return
+        self._show_strip(subject, result)
+        self._show_numbers(subject, result)
+        self._show_in_views(subject)
+
+    def clear(self) -> None:
+        self._lane_of = None
+        self.bench.timeline.remove_lane(LANE)
+        self.on_hidden()
+
+    def on_hidden(self) -> None:
+        self._stop_morph()
+        self.bench.skeleton.set_ghost(None)
+        self.bench.skeleton.set_arrows(None)
+        self.bench.video.set_projection(0, None)
+
+    def table(self) -> Table:
+        subject, movement = self.bench.focus.current, self._movement
+        assert subject is not None
+        assert movement is not None
+        numbers = _numbers(movement, subject.frame)
+        rows = [[name, *row] for name, row in zip(JOINT_NAMES, numbers.tolist(), strict=True)]
+        return Table(["joint", *_columns(subject, movement)], rows)
+
+    # -- showing ---------------------------------------------------------------------------
+
+    @property
+    def _movement(self) -> StageMovement | None:
+        return self.result if isinstance(self.result, StageMovement) else None
+
+    def _show_strip(self, subject: Subject, movement: StageMovement) -> None:
+        frame, names = subject.frame, subject.stage_names
+        moved_mm = 1000 * movement.per_step[:, frame]
+        errors = movement.error
+        views = []
+        for k, name in enumerate(names):
+            facts = [f"moved {moved_mm[k - 1]:.1f} mm"] if k else []
+            if errors is not None and np.isfinite(errors[k, frame]).any():
+                facts.append(f"error {1000 * np.nanmean(errors[k, frame]):.1f} mm")
+            views.append(StageView(f"{k + 1}  {name}", subject.stages[k, frame], ", ".join(facts)))
+        truth = None if subject.truth_xyz is None else subject.truth_xyz[frame]
+        if truth is not None:
+            truth = truth - truth[0]
+        # A body as large in every frame, whatever its pose.
+        reach = np.linalg.norm(
+            subject.stages[-1, :: max(len(subject.run.poses) // 200, 1)], axis=-1
+        )
+        radius = float(np.nanmax(reach, initial=0.5, where=np.isfinite(reach)))
+        self.strip.set_scene(self.bench.skeleton.level, radius)
+        self.strip.show_stages(tuple(views), subject.stage, truth)
+
+    def _show_numbers(self, subject: Subject, movement: StageMovement) -> None:
+        self.joints.set_columns(_columns(subject, movement))
+        self.joints.set_numbers(_numbers(movement, subject.frame))
+        joint = self.joints.selected
+        what = "mean over joints" if joint is None else JOINT_NAMES[joint]
+        self._plot.setLabel("left", f"{what} (mm)")
+        stages = np.arange(1, len(subject.stages) + 1)
+        self._plot.clear()
+        moved = _of_joint(movement.displacement[:, subject.frame], joint)
+        self._draw_curve(stages[1:], moved, "movement", series_pen(0))
+        if movement.error is not None:
+            error = _of_joint(movement.error[:, subject.frame], joint)
+            self._draw_curve(stages, error, "error", truth_pen())
+        self._plot.getAxis("bottom").setTicks([[(int(k), str(k)) for k in stages]])
+        self._plot.setXRange(0.8, len(stages) + 0.2, padding=0)
+
+    def _draw_curve(self, x: np.ndarray, y: np.ndarray, name: str, pen: pg.QtGui.QPen) -> None:
+        if np.isfinite(y).any():
+            self._plot.plot(
+                x, y, name=name, pen=pen, symbol="o", symbolSize=7, symbolBrush=pen.color()
+            )
+
+    def _show_in_views(self, subject: Subject) -> None:
+        if self._morph.state() == QVariantAnimation.State.Running:
+            return
+        shown = subject.stages[subject.stage, subject.frame] + subject.root
+        before = None
+        if subject.stage:
+            before = subject.stages[subject.stage - 1, subject.frame] + subject.root
+        ghost = before is not None and self.ghost.isChecked()
+        arrows = before is not None and self.arrows.isChecked()
+        skeleton = self.bench.skeleton
+        skeleton.set_ghost([before] if ghost and before is not None else None)
+        ends = np.stack([before, shown], axis=1) if arrows and before is not None else None
+        skeleton.set_arrows(ends)
+        self._project(subject, shown)
+
+    def _project(self, subject: Subject, camera_xyz: np.ndarray) -> None:
+        xy = subject.camera.project(camera_xyz) if self.projection.isChecked() else None
+        self.bench.video.set_projection(subject.frame, xy)
+
+    def _on_lane_toggled(self) -> None:
+        self._lane_of = None
+        self.refresh()
+
+    def _show_lane(self, movement: StageMovement) -> None:
+        if self._lane_of is movement:
+            return
+        self._lane_of = movement
+        if not self.on_timeline.isChecked():
+            self.bench.timeline.remove_lane(LANE)
+            return
+        moved_mm = 1000 * movement.per_frame
+        self.bench.timeline.add_lane(
+            LANE,
+            moved_mm,
+            colour=LANE_COLOUR,
+            value_range=(0.0, lane_top_mm(moved_mm)),
+            unit="mm",
+            is_high_bad=True,
+        )
+
+    # -- acting ----------------------------------------------------------------------------
+
+    def go_to_next(self, direction: int) -> None:
+        """Go to the next frame in which the stages differ most; from the last to the first."""
+        frames = self._movement.disagreements() if self._movement else np.zeros(0, int)
+        navigation.go_around(self.bench.context.view_state, frames, direction)
+
+    def play_morph(self) -> None:
+        """Play the way from the first stage to the last in the 3D view and on the picture."""
+        subject = self.bench.focus.current
+        if subject is None or len(subject.stages) < 2:
+            return
+        self.bench.context.view_state.set_playing(False)
+        self._stop_morph()
+        last = len(subject.stages) - 1
+        self._morph.setStartValue(0.0)
+        self._morph.setEndValue(float(last))
+        self._morph.setDuration(MORPH_MS * last)
+        self._morph.start()
+
+    def _show_between(self, place: float) -> None:
+        """Show the pose at a place between two stages."""
+        subject = self.bench.focus.current
+        if subject is None:
+            return
+        pose = between(subject.stages[:, subject.frame], place) + subject.root
+        self.bench.skeleton.set_ghost(None)
+        self.bench.skeleton.set_arrows(None)
+        self.bench.skeleton.set_preview(pose)
+        self._project(subject, pose)
+
+    def _stop_morph(self) -> None:
+        if self._morph.state() == QVariantAnimation.State.Running:
+            self._morph.stop()
+            self.bench.skeleton.set_preview(None)
+
+    def _end_morph(self) -> None:
+        self.bench.skeleton.set_preview(None)
+        self.refresh()
+
+
+def between(stages: np.ndarray, place: float) -> np.ndarray:
+    """Pose (17, 3) at a place 0..S - 1 along stages (S, 17, 3)."""
+    first = min(int(place), len(stages) - 2)
+    share = place - first
+    return (1 - share) * stages[first] + share * stages[first + 1]
+
+
+def _columns(subject: Subject, movement: StageMovement) -> list[str]:
+    count = len(subject.stages)
+    moved = [f"{k} to {k + 1} (mm)" for k in range(1, count)]
+    errors = [f"error {k + 1} (mm)" for k in range(count)] if movement.error is not None else []
+    return moved + errors
+
+
+def _numbers(movement: StageMovement, frame: int) -> np.ndarray:
+    """(17, columns) millimetres: movement from stage to stage, then errors of the stages."""
+    parts = [movement.displacement[:, frame]]
+    if movement.error is not None:
+        parts.append(movement.error[:, frame])
+    return 1000 * np.concatenate(parts).T
+
+
+def _of_joint(metres: np.ndarray, joint: int | None) -> np.ndarray:
+    """(S,) millimetres of one joint, or the mean over the known ones."""
+    if joint is not None:
+        return 1000 * metres[:, joint]
+    known = np.isfinite(metres).any(axis=1)
+    mean = np.full(len(metres), np.nan)
+    mean[known] = 1000 * np.nanmean(metres[known], axis=1)
+    return mean
+
+
+def _box(text: str, tip: str) -> QCheckBox:
+    box = QCheckBox(text)
+    box.setChecked(True)
+    box.setToolTip(tip)
+    return box
