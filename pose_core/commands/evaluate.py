@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -109,11 +109,22 @@ def _evaluate_mocap(options: argparse.Namespace) -> "Report":
         focal=options.focal,
         roll_deg=options.roll,
     )
-    results = {entry.name: _errors(make_lifter(entry).lift, motions, protocol)}
+    lifter = make_lifter(entry)
+    *before, last = _errors_of_stages(lifter.lift, motions, protocol)
+    print("\n".join(stages_table(lifter.stage_names, [*before, last])))
+    results = {entry.name: last}
     if entry.mean_pose is not None:
         lift = mean_pose_lift(np.array(entry.mean_pose))
-        results[_MEAN_POSE] = _errors(lift, motions, protocol)
+        results[_MEAN_POSE] = _errors_of_stages(lift, motions, protocol)[-1]
     return Report(MOCAP_METRICS, results)
+
+
+def stages_table(names: Sequence[str], stages: "list[list[SequenceErrors]]") -> list[str]:
+    """Lines of a text table: the mean errors of each stage of a model, a blank line at the end."""
+    from pose_core.inference.evaluate import METRICS
+    from pose_core.metrics.report_files import metrics_table
+
+    return [*metrics_table("stages", dict(zip(names, stages, strict=True)), METRICS), ""]
 
 
 def _evaluate_benchmark(options: argparse.Namespace) -> "Report":
@@ -164,13 +175,15 @@ def _refuse_options_of_mocap(options: argparse.Namespace) -> None:
         )
 
 
-def _errors(
+def _errors_of_stages(
     lift: "Lift", motions: "list[Motion]", protocol: "MocapProtocol"
-) -> "list[SequenceErrors]":
-    from pose_core.inference.evaluate import evaluate_mocap
+) -> "list[list[SequenceErrors]]":
+    """Errors of all views, for each stage."""
+    from pose_core.inference.evaluate import evaluate_stages
 
     total = len(motions) * protocol.num_views
-    return list(_shown(evaluate_mocap(lift, motions, protocol), total, "views"))
+    views = list(_shown(evaluate_stages(lift, motions, protocol), total, "views"))
+    return [list(stage) for stage in zip(*views, strict=True)]
 
 
 def _shown(results: Iterable[Result], total: int, unit: str) -> Iterator[Result]:

@@ -132,23 +132,35 @@ MOCAP_METRICS = (
 def evaluate_mocap(
     lift: Lift, motions: Sequence[Motion], protocol: MocapProtocol
 ) -> Iterator[SequenceErrors]:
-    """Errors view by view, `MocapProtocol.num_views` for each motion.
+    """Errors of the last stage view by view, `MocapProtocol.num_views` for each motion.
 
     Parameters
     ----------
     lift : callable
         ``lift(xy, scores, times_s, camera) -> (S, T, 17, 3)``, the method of a lifter.
     """
+    for stages in evaluate_stages(lift, motions, protocol):
+        yield stages[-1]
+
+
+def evaluate_stages(
+    lift: Lift, motions: Sequence[Motion], protocol: MocapProtocol
+) -> Iterator[tuple[SequenceErrors, ...]]:
+    """As `evaluate_mocap`, with the errors of all stages; of the last one by all metrics."""
     for motion in motions:
         for index, view in enumerate(views_of(motion, protocol)):
-            predicted = lift(view.xy, view.scores, view.times_s, view.camera)[-1]
-            yield SequenceErrors.measure(
-                predicted.astype(np.float64),
-                view.truth.astype(np.float64),
-                MOCAP_METRICS,
-                name=f"{motion.name}, view {index + 1}",
-                action=motion.action,
-                subject=motion.subject,
+            *before, last = lift(view.xy, view.scores, view.times_s, view.camera)
+            shown = [(stage, _FAMILY) for stage in before] + [(last, MOCAP_METRICS)]
+            yield tuple(
+                SequenceErrors.measure(
+                    predicted.astype(np.float64),
+                    view.truth.astype(np.float64),
+                    metrics,
+                    name=f"{motion.name}, view {index + 1}",
+                    action=motion.action,
+                    subject=motion.subject,
+                )
+                for predicted, metrics in shown
             )
 
 

@@ -1,36 +1,116 @@
-"""Put the result of a training run among the shipped weights.
+"""Turn a training run into a model that can be chosen: a shipped one, or one of the user's own.
 
 ``python -m pose_core.training.publish RUN --name NAME --data DIR`` writes
-``resources/weights/NAME.safetensors`` (half precision) and its entry in the manifest, with the
-errors on held-out motion that `posestage evaluate` measures.
+``resources/weights/NAME.safetensors`` and its entry in the manifest, with the errors on held-out
+motion that `posestage evaluate` measures. `add_user_model` is what the application calls.
 """
 
 import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save
+from torch import Tensor, nn
 
+from pose_core.atomic_file import atomic_write, make_folder
 from pose_core.data.lifting_batches import MotionBank
 from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
 from pose_core.data.virtual_camera import CameraRange, sample_cameras
-from pose_core.errors import DataError
-from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_mocap
+from pose_core.errors import DataError, WeightsError
+from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_stages
 from pose_core.inference.lifter import make_lifter
 from pose_core.metrics.report import mean_error
+from pose_core.models.baselines import LstmBaseline
+from pose_core.models.entries import ModelEntry, read_entries
 from pose_core.models.networks import NETWORKS
-from pose_core.models.registry import manifest_path, model_entry
+from pose_core.models.registry import check_user_model_name, manifest_path, save_user_model
+from pose_core.models.temporal_conv import TemporalConv
+from pose_core.training.provenance import recipe_of, training_command
 from pose_core.training.recipes import TASKS
-from pose_core.training.run_folder import RunFolder, write_json_atomic
+from pose_core.training.run_folder import RunFolder
 
-_TRAINING_DATA = "CMU Graphics Lab Motion Capture Database and UI-PRMD, through virtual cameras"
+_SHIPPED_DATA = "CMU Graphics Lab Motion Capture Database and UI-PRMD, through virtual cameras"
+_STAGE_METRICS = ("MPJPE", "PA-MPJPE", "MPJVE")
+
+
+def publish(
+    run: Path, name: str, data: Path, folder: Path | None = None, history: str = ""
+) -> ModelEntry:
+    """Put the result of a run among the shipped weights.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder; its last checkpoint counts.
+    name : str
+    data : Path
+        Motion capture; what the default split holds out measures the errors.
+    folder : Path, optional
+        With ``manifest.json``, made where missing; ``resources/weights`` by default.
+    history : str
+        What came before the run, where it did not start from random weights.
+
+    Raises
+    ------
+    DataError
+        If the run has no checkpoint, or nothing in `data` is held out.
+    """
+    entry, weights = _packed(run, name, is_shipped=True, history=history)
+    motions = load_motions(data)
+    held_out = DEFAULT_SPLIT.held_out(motions)
+    if not held_out:
+        raise DataError(f"Nothing below {data} is held out from training.")
+    entry = replace(
+        entry,
+        mean_pose=mean_pose(DEFAULT_SPLIT.training(motions)).astype(float).round(4).tolist(),
+        metrics=_measured(entry, weights, held_out) if entry.lifts_keypoints else entry.metrics,
+    )
+    _ship(entry, weights, folder or manifest_path().parent)
+    return entry
+
+
+def add_user_model(run: Path, name: str) -> ModelEntry:
+    """Make the result of a run one of the user's own models, by its best checkpoint.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder.
+    name : str
+        What to call the model.
+
+    Raises
+    ------
+    ConfigError
+        If the name cannot be used.
+    DataError
+        If the run has no checkpoint, or one that is no model.
+    WeightsError
+        If it cannot be written.
+    """
+    check_user_model_name(name)
+    entry, weights = _packed(run, name, is_shipped=False)
+    return save_user_model(entry, weights)
+
+
+def _ship(entry: ModelEntry, weights: bytes, folder: Path) -> None:
+    """Write the file of weights, then the manifest that names it."""
+    make_folder(folder, WeightsError)
+    manifest = folder / "manifest.json"
+    others = read_entries(manifest) if manifest.exists() else {}
+    values = {e.name: e.to_json() for e in (others | {entry.name: entry}).values()}
+    with atomic_write(folder / entry.file, WeightsError) as file:
+        file.write(weights)
+    with atomic_write(manifest, WeightsError) as file:
+        file.write((json.dumps(values, indent=1) + "\n").encode())
 
 
 def mean_pose(motions: Iterable[Motion]) -> np.ndarray:
@@ -42,69 +122,120 @@ def mean_pose(motions: Iterable[Motion]) -> np.ndarray:
     return (xyz - xyz[:, :1]).mean(dim=0).numpy()
 
 
-def publish(run: Path, name: str, data: Path, history: str = "") -> dict[str, Any]:
-    """Write weights and manifest entry; return the entry.
+def _packed(
+    run: Path, name: str, *, is_shipped: bool, history: str = ""
+) -> tuple[ModelEntry, bytes]:
+    """Entry and weights, with the run's own validation as the error.
 
-    `history` says what came before the run, where it did not start from random weights.
-
-    Raises
-    ------
-    DataError
-        If the run has no checkpoint.
+    Shipped: of the last checkpoint, and without paths of this machine. Otherwise of the best one.
     """
     folder = RunFolder(run)
-    state = folder.load_checkpoint()
-    if state is None:
-        raise DataError(f"{run} has no checkpoint.", "Train first: posestage train.")
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    kind = TASKS[config["kind"]].network
-    weights = {
-        key: tensor.half().contiguous()
-        for key, tensor in state["average"].items()
-        if not key.endswith("num_batches_tracked")
-    }
-    content = save(weights, metadata={"format": "pt"})
-    path = manifest_path().parent / f"{name}.safetensors"
-    path.write_bytes(content)
-    motions = load_motions(data)
-    entry = {
-        "network": kind,
-        "config": config["task"]["network"],
-        "file": path.name,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "rate_hz": config["task"]["data"]["rate_hz"],
-        "skeleton": "h36m17",
-        "preprocessing": "ray_input",
-        "units": "metres",
-        "training_data": _TRAINING_DATA,
-        "licence": "Apache-2.0",
-        "command": f"posestage train {name} --data MOCAP --out RUN "
-        f"({state['step']} steps{history and f', {history}'})",
-        "paper": NETWORKS[kind].paper,
-        "num_parameters": sum(w.numel() for k, w in weights.items() if "running" not in k),
-        "is_baseline": name != "temporal",
-        "mean_pose": mean_pose(DEFAULT_SPLIT.training(motions)).astype(float).round(4).tolist(),
-    }
-    _write_entry(name, entry)
-    entry["metrics"] = _metrics(name, DEFAULT_SPLIT.held_out(motions))
-    _write_entry(name, entry)
-    return entry
+    config = folder.config()
+    state = None if is_shipped else folder.load_checkpoint(best=True)
+    state = state or folder.load_checkpoint()
+    if config is None or state is None:
+        raise DataError(f"{run} has no checkpoint.", "Let it train at least to its first one.")
+    recipe = recipe_of(config)
+    kind, settings = TASKS[recipe.kind].network, asdict(recipe.task)
+    network = _network(kind, settings["network"], state["average"], run)
+    weights = save(_stored_tensors(network), metadata={"format": "pt"})
+    data, before = str(config.get("data", "")), str(config.get("start_from", ""))
+    command = training_command(
+        recipe, *(("MOCAP", before and "RUN_BEFORE") if is_shipped else (data, before))
+    )
+    steps = f"{state['step']} of {recipe.schedule.num_steps} steps"
+    entry = ModelEntry(
+        name=name,
+        network=kind,
+        config=settings["network"],
+        file=f"{name}.safetensors",
+        sha256=hashlib.sha256(weights).hexdigest(),
+        rate_hz=float(settings.get("data", {}).get("rate_hz", 0.0)),
+        skeleton="h36m17",
+        preprocessing="ray_input",
+        units="metres",
+        training_data=_SHIPPED_DATA if is_shipped else data,
+        licence="Apache-2.0" if is_shipped else "your own",
+        command=f"{command} ({', '.join(filter(None, (steps, history)))})",
+        paper=NETWORKS[kind].paper,
+        num_parameters=sum(p.numel() for p in network.parameters()),
+        metrics=_validation(run, state["step"]),
+        is_baseline=_is_baseline(network),
+        base=settings.get("lifter", ""),
+    )
+    return entry, weights
 
 
-def _write_entry(name: str, entry: dict[str, Any]) -> None:
-    path = manifest_path()
-    manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    write_json_atomic(path, manifest | {name: entry})
+def _network(
+    kind: str, config: Mapping[str, Any], weights: Mapping[str, Tensor], run: Path
+) -> nn.Module:
+    """The network with the weights of a checkpoint; refuses what cannot be a model."""
+    network = NETWORKS[kind].build(config)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(
+            f"The checkpoint of {run} does not fit its settings: {error}.", "Choose another run."
+        ) from error
+    if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
+        raise DataError(
+            f"{run} has gone astray: some of its weights are no numbers.",
+            "Train again with a smaller learning rate.",
+        )
+    return network
 
 
-def _metrics(name: str, motions: list[Motion]) -> dict[str, Any]:
-    lifter = make_lifter(model_entry(name))
+def _stored_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Weights in half precision; statistics, of which there are few, as they are."""
+    stored = {name: p.detach().half().contiguous() for name, p in network.named_parameters()}
+    for name, buffer in network.named_buffers():
+        if not name.endswith("num_batches_tracked"):  # a counter that nothing reads
+            stored[name] = buffer.float().contiguous()
+    return stored
+
+
+def _is_baseline(network: nn.Module) -> bool:
+    """Whether a network is there to be compared with: sees single frames, or a plain LSTM."""
+    if isinstance(network, TemporalConv):
+        return network.config.receptive_field == 1
+    return isinstance(network, LstmBaseline)
+
+
+def _validation(run: Path, step: int) -> dict[str, Any]:
+    """The last figures that the run itself measured up to a step."""
+    figures: dict[str, float] = {}
+    try:
+        lines = (run / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:  # half a line, of a process that was killed
+            continue
+        if event.get("validation") and event.get("step", 0) <= step:
+            figures = event["validation"]
+    if not figures:
+        return {}
+    return {"split": "the validation clips of its training", "unit": "mm", "validation": figures}
+
+
+def _measured(entry: ModelEntry, weights: bytes, motions: list[Motion]) -> dict[str, Any]:
+    """Errors on held-out motion: all metrics of the last stage, and some of every stage."""
     out: dict[str, Any] = {"split": "subjects and actions not trained on", "unit": "mm"}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / entry.file).write_bytes(weights)
+        lifter = make_lifter(replace(entry, folder=Path(folder)))
     for noise in ("none", "detector"):
         protocol = MocapProtocol(noise=noise, num_views=1)
-        results = list(evaluate_mocap(lifter.lift, motions, protocol))
-        out[f"noise_{noise}"] = {m: round(mean_error(results, m), 2) for m in METRICS} | {
-            "protocol": asdict(protocol)
+        views = list(evaluate_stages(lifter.lift, motions, protocol))
+        stages = [list(stage) for stage in zip(*views, strict=True)]
+        out[f"noise_{noise}"] = {m: round(mean_error(stages[-1], m), 2) for m in METRICS} | {
+            "protocol": asdict(protocol),
+            "stages": {
+                name: {m: round(mean_error(stage, m), 2) for m in _STAGE_METRICS}
+                for name, stage in zip(lifter.stage_names, stages, strict=True)
+            },
         }
     return out
 
@@ -115,10 +246,11 @@ def main() -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, help="in place of resources/weights")
     parser.add_argument("--history", default="", help="what came before the run")
     options = parser.parse_args()
-    entry = publish(options.run, options.name, options.data, options.history)
-    sys.stdout.write(json.dumps(entry["metrics"], indent=1) + "\n")
+    entry = publish(options.run, options.name, options.data, options.folder, options.history)
+    sys.stdout.write(json.dumps(entry.metrics, indent=1) + "\n")
     return 0
 
 
