@@ -31,7 +31,7 @@ class ActionSpec:
     is_checkable : bool
     needs : str
         What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``truth``,
-        ``own truth`` (imported), ``estimating``, or nothing. ``future`` is not there yet.
+        ``own truth`` (imported), ``estimating``, or nothing.
     starts_group : bool
         Draw a line above it.
     """
@@ -147,12 +147,9 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     _A("pose.clear_range", "Clear the Range", "Ctrl+D", "Of the timeline.", needs="clip"),
     _A("laboratory.stages", "Stages", "Ctrl+1", "What each stage of the model does.", needs="clip"),
-    _A(
-        "train.temporal",
-        "Train a Model...",
-        tip="Not in the window yet. In a terminal: posestage train temporal",
-        needs="future",
-    ),
+    _A("laboratory.curves", "Curves", "Ctrl+2", "What a joint does over time.", needs="clip"),
+    _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
+    _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),
     _A("tools.doctor", "System Report...", tip="What is installed, and what is missing."),
     _A("window.reset", "Reset the Layout"),
@@ -196,8 +193,6 @@ class Actions(QObject):
         action.setCheckable(spec.is_checkable)
         action.setToolTip(spec.tip or spec.text.removesuffix("..."))
         action.setStatusTip(spec.tip)
-        if spec.needs == "future":
-            action.setEnabled(False)
         own = self._settings.shortcut(spec.id)
         self._bind(action, spec.shortcuts if own is None else own)
         return action

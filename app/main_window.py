@@ -34,6 +34,7 @@ from app.operations.playback import Player
 from app.operations.settings import show_settings
 from app.paths import sample_clip
 from app.settings import Settings
+from app.training.training import Training
 from app.views.estimate_bar import EstimateBar
 from app.views.menus import Menus
 from app.views.people import PeopleView
@@ -73,6 +74,7 @@ class MainWindow(QMainWindow):
         self.player = Player(self.context.document, state, self.context.decoder, self.context)
         self.actions_table = Actions(settings, self)
         self._autosave = Autosave(self.context)
+        self.training = Training(self.context)
         self._is_closing = False
         self._make_views()
         self._make_menus()
@@ -143,6 +145,8 @@ class MainWindow(QMainWindow):
             "edit.rename": self.people.edit_name,
             "edit.delete": lambda: editing.delete_selected(self.context),
             "edit.settings": lambda: show_settings(self.context, self._models),
+            "train.window": self.training.show_window,
+            "train.new": self.training.ask_for_run,
             "tools.palette": self._show_palette,
             "tools.doctor": lambda: tools.show_system_report(self.context),
             "window.reset": self.workspace.reset_layout,
@@ -243,6 +247,7 @@ class MainWindow(QMainWindow):
         stack.indexChanged.connect(self._update_actions)
         self.estimator.started.connect(self._update_actions)
         self.estimator.ended.connect(self._update_actions)
+        self.training.service.model_added.connect(self._take_new_models)
         self.video.box_drawn.connect(lambda *box: self.estimator.start_in_box(box))
         self.people.person_chosen.connect(self.presenter.select_person)
         # Queued: the list is filled anew, which must not happen while its editor closes.
@@ -299,6 +304,11 @@ class MainWindow(QMainWindow):
 
     def _show_recent_files(self) -> None:
         self.welcome.set_recent_files(self.context.settings.recent_files())
+
+    def _take_new_models(self) -> None:
+        """Offer a model that was made while the window is open, wherever models are chosen."""
+        self._models[:] = available_models()
+        self.context.models_changed.emit()
 
     def _reset_views(self) -> None:
         self.video.fit()
@@ -416,6 +426,7 @@ class MainWindow(QMainWindow):
     def shut_down(self) -> None:
         """Remember the layout and end all threads: the window is of no use afterwards."""
         self.context.view_state.set_playing(False)
+        self.training.shut_down()
         self.workspace.save_layout()
         self.context.settings.set_bytes(GEOMETRY_KEY, self.saveGeometry())
         self.context.settings.sync()

@@ -24,11 +24,14 @@ class AppContext(QObject):
         The list of recent files is another one.
     settings_changed : Signal()
         Model, device, theme or another setting was chosen.
+    models_changed : Signal()
+        There is another model to choose.
     """
 
     noticed = Signal(str)
     files_changed = Signal()
     settings_changed = Signal()
+    models_changed = Signal()
 
     def __init__(self, window: QWidget, settings: Settings) -> None:
         super().__init__(window)

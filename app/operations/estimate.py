@@ -80,7 +80,7 @@ class Estimator(QObject):
     ) -> None:
         super().__init__(context)
         self._context = context
-        self._models = tuple(model.name for model in models) or (EstimateSettings.model,)
+        self._models = models
         self._pipeline = pipeline
         self._task: Task | None = None
         self._settings = EstimateSettings()
@@ -98,8 +98,9 @@ class Estimator(QObject):
         stored = self._context.settings
         session = self._context.document.session
         start, end = self._context.view_state.range or (0, None)
+        names = tuple(model.name for model in self._models) or (EstimateSettings.model,)
         return EstimateSettings(
-            model=one_of(stored.get("model", ""), self._models),
+            model=one_of(stored.get("model", ""), names),
             device=one_of(stored.get("device", "auto"), ("auto", "cpu", "cuda")),
             person=one_of(stored.get("person", "largest"), ("largest", "all")),
             quality=one_of(stored.get("quality", "fast"), ("fast", "accurate")),

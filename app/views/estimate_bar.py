@@ -53,6 +53,7 @@ class EstimateBar(QToolBar):
         estimator.progressed.connect(self._show_progress)
         context.document.opened.connect(self._show_whether_open)
         context.settings_changed.connect(self.refresh)
+        context.models_changed.connect(self._fill_models)
         self._show_whether_open()
 
     def refresh(self) -> None:
@@ -69,9 +70,7 @@ class EstimateBar(QToolBar):
         page = QWidget()
         layout = QHBoxLayout(page)
         layout.setContentsMargins(4, 0, 4, 0)
-        self._model = self._combo("Model", "model", _titles(self._models))
-        for index, model in enumerate(self._models):
-            self._model.setItemData(index, model.description, Qt.ItemDataRole.ToolTipRole)
+        self._model = self._combo("Model", "model", {})
         self._quality = self._combo("Quality", "quality", QUALITIES)
         self._quality.setToolTip("Accurate looks at several crops of each frame; it is slower.")
         self._person = self._combo("People", "person", PERSONS)
@@ -82,8 +81,16 @@ class EstimateBar(QToolBar):
         layout.addWidget(_action_button(actions, "pose.estimate", is_primary=True))
         layout.addWidget(_action_button(actions, "pose.box"))
         layout.addStretch()
-        self.refresh()
+        self._fill_models()
         return page
+
+    def _fill_models(self) -> None:
+        self._model.clear()
+        for value, text in _titles(self._models).items():
+            self._model.addItem(text, value)
+        for index, model in enumerate(self._models):
+            self._model.setItemData(index, model.description, Qt.ItemDataRole.ToolTipRole)
+        self.refresh()
 
     def _combo(self, name: str, key: str, choices: dict[str, str]) -> QComboBox:
         box = QComboBox()

@@ -37,6 +37,7 @@ class Menus(QObject):
     ) -> None:
         super().__init__(bar)
         self._context = context
+        self._models = models
         self._open_file = open_file
         self._menus = {name: bar.addMenu(_mnemonic(name)) for name in MENUS}
         self._groups: dict[str, QActionGroup] = {}
@@ -52,12 +53,15 @@ class Menus(QObject):
             menu.addAction(actions[spec.id])
             if spec.id == "file.open":
                 menu.addMenu(self._recent)
-        self._add_choices("Models", "model", {model.name: model.title for model in models})
-        self._menus["Models"].addSeparator()
+        self._groups["model"] = QActionGroup(self)
+        self._groups["model"].triggered.connect(lambda action: self._choose("model", action.data()))
+        self._after_models = self._menus["Models"].addSeparator()
         self._add_choices("Models", "device", DEVICES, "Runs on")
+        self._fill_models()
         self._add_choices("View", "theme", THEMES, "Theme")
         context.files_changed.connect(self._fill_recent)
         context.settings_changed.connect(self.refresh)
+        context.models_changed.connect(self._fill_models)
         self._fill_recent()
         self.refresh()
 
@@ -89,6 +93,19 @@ class Menus(QObject):
             group.addAction(action)
             menu.addAction(action)
         group.triggered.connect(lambda action: self._choose(key, action.data()))
+
+    def _fill_models(self) -> None:
+        menu, group = self._menus["Models"], self._groups["model"]
+        for action in group.actions():
+            group.removeAction(action)
+            menu.removeAction(action)
+            action.deleteLater()
+        for model in self._models:
+            action = QAction(model.title, self, checkable=True)
+            action.setData(model.name)
+            group.addAction(action)
+            menu.insertAction(self._after_models, action)
+        self.refresh()
 
     def _choose(self, key: str, value: str) -> None:
         self._context.settings.set(key, value)

@@ -43,7 +43,7 @@ class PeopleView(QWidget):
     def __init__(self, context: AppContext, actions: Actions, models: list[ModelChoice]) -> None:
         super().__init__()
         self._context = context
-        self._errors = {model.name: model.error for model in models}
+        self._models = models
         self._list = QTreeWidget()
         self._list.setHeaderLabels(["Person", "Frames", "Score"])
         self._list.setRootIsDecorated(False)
@@ -116,7 +116,8 @@ class PeopleView(QWidget):
         self._facts.setVisible(track is not None)
         if session is not None and track is not None:
             model = self._context.view_state.model
-            facts = facts_of(session, track, model, self._errors.get(model or "", "not measured"))
+            errors = {known.name: known.error for known in self._models}
+            facts = facts_of(session, track, model, errors.get(model or "", "not measured"))
             faint = self.palette().color(QPalette.ColorRole.PlaceholderText).name()
             self._facts.setHtml(
                 "".join(

@@ -78,6 +78,50 @@ def _export(painter: QPainter) -> None:
     painter.drawPolyline(QPolygonF([QPointF(8, 8.5), QPointF(12, 4.5), QPointF(16, 8.5)]))
 
 
+def _lines(painter: QPainter, *lines: list[tuple[float, float]], width: float = 1.8) -> None:
+    """Open polylines."""
+    _outline(painter, width)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for line in lines:
+        painter.drawPolyline(QPolygonF([QPointF(*point) for point in line]))
+
+
+def _stop(painter: QPainter) -> None:
+    painter.drawRoundedRect(QRectF(5.5, 5.5, 13, 13), 1.5, 1.5)
+
+
+def _check(painter: QPainter) -> None:
+    _lines(painter, [(4.5, 12.5), (9.5, 17.5), (19.5, 6.5)], width=2.6)
+
+
+def _warning(painter: QPainter) -> None:
+    _lines(painter, [(12, 4), (21, 19.5), (3, 19.5), (12, 4)], [(12, 9.5), (12, 14)])
+    painter.drawPoint(QPointF(12, 16.7))
+
+
+def _clock(painter: QPainter) -> None:
+    _lines(painter, [(12, 7.5), (12, 12), (15.5, 14)])
+    painter.drawEllipse(QPointF(12, 12), 8, 8)
+
+
+def _broken(painter: QPainter) -> None:
+    _lines(painter, [(6.5, 6.5), (17.5, 17.5)], [(17.5, 6.5), (6.5, 17.5)], width=2.6)
+
+
+def _plus(painter: QPainter) -> None:
+    _lines(painter, [(12, 5), (12, 19)], [(5, 12), (19, 12)], width=2.4)
+
+
+def _copy(painter: QPainter) -> None:
+    _lines(painter, [(15, 8.5), (15, 4.5), (4.5, 4.5), (4.5, 15), (8.5, 15)])
+    painter.drawRect(QRectF(8.5, 8.5, 11, 11))
+
+
+def _trash(painter: QPainter) -> None:
+    box = [(6.5, 7.5), (7.5, 20), (16.5, 20), (17.5, 7.5)]
+    _lines(painter, [(4.5, 7), (19.5, 7)], [(9.5, 7), (9.5, 4), (14.5, 4), (14.5, 7)], box)
+
+
 _DRAWINGS: dict[str, Callable[[QPainter], None]] = {
     "play": _play,
     "pause": _pause,
@@ -88,6 +132,14 @@ _DRAWINGS: dict[str, Callable[[QPainter], None]] = {
     "loop": _loop,
     "open": _open,
     "export": _export,
+    "stop": _stop,
+    "check": _check,
+    "warning": _warning,
+    "clock": _clock,
+    "broken": _broken,
+    "plus": _plus,
+    "copy": _copy,
+    "trash": _trash,
 }
 
 
@@ -105,6 +157,8 @@ class _Engine(QIconEngine):
         role = QPalette.ColorRole.ButtonText
         if state == QIcon.State.On and not is_disabled:
             role = QPalette.ColorRole.Accent
+        elif mode == QIcon.Mode.Selected:  # in a selected row of a list
+            role = QPalette.ColorRole.HighlightedText
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.translate(rect.topLeft())

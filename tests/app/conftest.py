@@ -108,6 +108,14 @@ def own_recovery_dir(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def own_runs_folder(tmp_path, monkeypatch) -> Path:
+    """Training runs lie in a folder of the test."""
+    folder = tmp_path / "runs"
+    monkeypatch.setattr("app.training.service.default_runs_folder", lambda: folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def nothing_left(qapp):
     """Fail when a test leaves a thread or a running timer behind."""
     threads_before = set(threading.enumerate())

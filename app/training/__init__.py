@@ -1,0 +1,1 @@
+"""The training window: runs, their curves, and what becomes of them."""

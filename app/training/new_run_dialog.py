@@ -1,0 +1,336 @@
+"""Asks what to train, and says beforehand what that takes."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.operations.context import AppContext
+from app.operations.settings import DEVICES
+from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
+from app.training.service import Runs
+from app.training.usage import bytes_text
+from app.training.work import NewRun, measure_budget
+from app.workers.task import Task
+from pose_core.errors import PoseStageError
+from pose_core.progress import format_seconds
+from pose_core.training.recipe_files import recipe_names
+from pose_core.training.runs import BUNDLED_DATA
+
+if TYPE_CHECKING:
+    from pose_core.training.budget import Budget
+
+DATA = {
+    "bundled": ("Bundled motions", "Made by PoseStage itself: nothing has to be there."),
+    "mocap": ("Motion capture", "A folder of BVH, AMC, C3D, TRC or npz files."),
+    "people": ("Synthesized people", "A folder that `posestage synthesize` has written."),
+    "annotations": ("My annotations", "A folder of sessions with keypoints set by hand."),
+}
+FILE_CHOICE = "another file"
+SETTLE_MS = 700
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")
+_MOST_STEPS, _MOST_BATCH, _MOST_SEED = 100_000_000, 1_000_000, 2_147_483_647
+
+
+class NewRunDialog(QDialog):
+    """Recipe, data, device and the settings that are changed most.
+
+    Parameters
+    ----------
+    context : AppContext
+    runs : Runs
+        Those there are: their names are taken, their weights can be begun with.
+    on_accept : callable
+        Called with the `NewRun`.
+    parent : QWidget
+    like : Path, optional
+        Run whose settings are taken.
+    """
+
+    def __init__(
+        self,
+        context: AppContext,
+        runs: Runs,
+        on_accept: Callable[[NewRun], None],
+        parent: QWidget,
+        like: Path | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("New Training Run")
+        self.setMinimumWidth(560)
+        self._context, self._runs, self._on_accept, self._like = context, runs, on_accept, like
+        self._is_measuring = False
+        self._measured: NewRun | None = None
+        self._facts: RecipeFacts | None = None
+        self._make_fields()
+        self._lay_out()
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._settle.timeout.connect(self._measure)
+        self._connect()
+        self._show_recipe()
+        if like is not None and self._facts is not None:
+            self._show_data(self._facts.data)
+
+    # -- construction ----------------------------------------------------------------------
+
+    def _make_fields(self) -> None:
+        self.recipe = QComboBox()
+        if self._like is not None:
+            self.recipe.addItem(f"As {self._like.name}", "")
+        else:
+            for name in recipe_names():
+                self.recipe.addItem(name, name)
+            self.recipe.addItem("From a file (TOML)...", FILE_CHOICE)
+            self.recipe.setCurrentIndex(max(self.recipe.findData("temporal"), 0))
+        self._recipe_index = self.recipe.currentIndex()
+        self.about = _hint()
+        self.data = QComboBox()
+        for key, (text, _) in DATA.items():
+            self.data.addItem(text, key)
+        self.data_hint = _hint()
+        self.folder = QLineEdit(placeholderText="Folder")
+        self.browse = QPushButton("Choose...")
+        self.device = QComboBox()
+        for value, text in DEVICES.items():
+            self.device.addItem(text, value)
+        self.device.setCurrentIndex(
+            max(self.device.findData(self._context.settings.get("device", "")), 0)
+        )
+        self.name = QLineEdit(maxLength=63)
+        self.steps, self.batch, self.seed = (
+            _number(1, _MOST_STEPS),
+            _number(1, _MOST_BATCH),
+            _number(0, _MOST_SEED),
+        )
+        self.begin_with = QComboBox()
+        self.budget = QLabel("Not yet measured")
+        self.budget.setWordWrap(True)
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setProperty("warning", True)
+
+    def _lay_out(self) -> None:
+        folder = QHBoxLayout()
+        folder.addWidget(self.folder, 1)
+        folder.addWidget(self.browse)
+        self._folder_row = QWidget()
+        folder.setContentsMargins(0, 0, 0, 0)
+        self._folder_row.setLayout(folder)
+        form = QFormLayout()
+        for label, widget in (
+            ("Recipe", self.recipe),
+            ("", self.about),
+            ("Data", self.data),
+            ("", self._folder_row),
+            ("", self.data_hint),
+            ("Begin with", self.begin_with),
+            ("Runs on", self.device),
+            ("Name", self.name),
+            ("Steps", self.steps),
+            ("Batch", self.batch),
+            ("Seed", self.seed),
+            ("It takes", self.budget),
+            ("", self.problem),
+        ):
+            form.addRow(label, widget)
+        is_next = not self._runs.is_one_running and not self._runs.waiting
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.start = QPushButton("Start" if is_next else "Add to the Queue")
+        self.start.setProperty("primary", True)
+        self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.buttons)
+
+    def _connect(self) -> None:
+        self.recipe.activated.connect(self._on_recipe_chosen)
+        self.data.currentIndexChanged.connect(self._update)
+        self.browse.clicked.connect(self._ask_for_folder)
+        for line in (self.folder, self.name):
+            line.textChanged.connect(self._update)
+        for number in (self.steps, self.batch, self.seed):
+            number.valueChanged.connect(self._update)
+        for box in (self.device, self.begin_with):
+            box.currentIndexChanged.connect(self._update)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+
+    # -- recipe and data -------------------------------------------------------------------
+
+    def _on_recipe_chosen(self) -> None:
+        if self.recipe.currentData() == FILE_CHOICE:
+            start = self._context.settings.folder("recipe")
+            path, _ = QFileDialog.getOpenFileName(self, "Recipe", start, "Recipes (*.toml)")
+            if not path:
+                self.recipe.setCurrentIndex(self._recipe_index)
+                return
+            self._context.settings.set_folder("recipe", Path(path).parent)
+            self.recipe.insertItem(0, Path(path).stem, path)
+            self.recipe.setCurrentIndex(0)
+        self._recipe_index = self.recipe.currentIndex()
+        self._show_recipe()
+
+    def _show_recipe(self) -> None:
+        """Show a recipe with its own steps, batch and seed."""
+        name = self.recipe.currentData()
+        try:
+            self._facts = facts_of_recipe(name) if self._like is None else facts_of_run(self._like)
+        except PoseStageError as error:
+            self._facts = None
+            self.about.setText(str(error))
+            self._update()
+            return
+        facts = self._facts
+        self.about.setText(facts.about)
+        for box, value in (
+            (self.steps, facts.steps),
+            (self.batch, facts.batch),
+            (self.seed, facts.seed),
+        ):
+            box.setValue(value)
+        self.begin_with.clear()
+        self.begin_with.addItem("Random weights", "")
+        for run in self._runs.listed:
+            if run.recipe_kind == facts.kind and run.step:
+                self.begin_with.addItem(f"The weights of {run.name}", str(run.path))
+        self.name.setText(self._free_name(self._like.name if self._like else Path(name).stem))
+        self._update()
+
+    def _free_name(self, wanted: str) -> str:
+        taken = {run.name for run in self._runs.listed}
+        stem = re.sub(r"-\d+$", "", wanted)
+        number = 1
+        while f"{stem}-{number}" in taken:
+            number += 1
+        return f"{stem}-{number}"
+
+    def _show_data(self, data: str) -> None:
+        if data == BUNDLED_DATA:
+            self.data.setCurrentIndex(self.data.findData("bundled"))
+        else:
+            self.data.setCurrentIndex(self.data.findData("mocap"))
+            self.folder.setText(data)
+
+    def _ask_for_folder(self) -> None:
+        kind = f"training {self.data.currentData()}"
+        start = self.folder.text() or self._context.settings.folder(kind)
+        path = QFileDialog.getExistingDirectory(self, self.data.currentText(), start)
+        if path:
+            self._context.settings.set_folder(kind, Path(path).parent)
+            self.folder.setText(path)
+
+    # -- the answer ------------------------------------------------------------------------
+
+    def wanted(self) -> NewRun:
+        """The run as described now."""
+        is_bundled = self.data.currentData() == "bundled"
+        begin_with, facts = self.begin_with.currentData(), self._facts
+        own = (facts.steps, facts.batch, facts.seed) if facts else (None, None, None)
+        chosen = (self.steps.value(), self.batch.value(), self.seed.value())
+        steps, batch, seed = (
+            None if value == before else value for value, before in zip(chosen, own, strict=True)
+        )
+        return NewRun(
+            name=self.name.text().strip(),
+            recipe=self.recipe.currentData(),
+            like=self._like,
+            data=BUNDLED_DATA if is_bundled else self.folder.text().strip(),
+            device=self.device.currentData(),
+            steps=steps,
+            batch=batch,
+            seed=seed,
+            start_from=Path(begin_with) if begin_with else None,
+        )
+
+    def accept(self) -> None:
+        """Hand over the run."""
+        if self._complaint():
+            return
+        self._settle.stop()
+        self._on_accept(self.wanted())
+        super().accept()
+
+    def _complaint(self) -> str:
+        """What is missing; empty when all is there."""
+        name, is_bundled = self.name.text().strip(), self.data.currentData() == "bundled"
+        if self._facts is None:
+            return "Choose another recipe."
+        if not is_bundled and not Path(self.folder.text().strip() or "?").is_dir():
+            return "Choose the folder of the data."
+        if not _NAME.fullmatch(name):
+            return "Give it a name: letters, digits, blanks, dots, hyphens and underscores."
+        if any(run.name.casefold() == name.casefold() for run in self._runs.listed):
+            return f"There is a run called {name} already. Give it another name."
+        return ""
+
+    def _update(self) -> None:
+        is_bundled = self.data.currentData() == "bundled"
+        self._folder_row.setVisible(not is_bundled)
+        self.data_hint.setText(DATA[self.data.currentData()][1])
+        complaint = self._complaint()
+        self.problem.setText(complaint)
+        self.problem.setVisible(bool(complaint))
+        self.start.setEnabled(not complaint)
+        self._settle.start()
+
+    # -- memory and time -------------------------------------------------------------------
+
+    def _measure(self) -> None:
+        """Measure what was chosen last, one measurement at a time."""
+        wanted = self.wanted()
+        if self._is_measuring or self._facts is None or wanted == self._measured:
+            return
+        self._is_measuring, self._measured = True, wanted
+        self.budget.setText("Measuring a few steps...")
+        task = Task("measuring a run", lambda: measure_budget(wanted), parent=self)
+        task.succeeded.connect(lambda budget: self.budget.setText(budget_text(budget)))
+        task.failed.connect(lambda error: self.budget.setText(str(error)))
+        task.ended.connect(self._on_measured)
+        self._context.tasks.start(task)
+
+    def _on_measured(self) -> None:
+        self._is_measuring = False
+        if self.isVisible() and self.wanted() != self._measured:
+            self._settle.start()
+
+
+def budget_text(budget: "Budget") -> str:
+    """Memory and time in words."""
+    largest = budget.largest_batch
+    return " · ".join(
+        [
+            f"{bytes_text(budget.peak_memory_bytes)} of memory at most",
+            f"{1000 * budget.seconds_per_step:.0f} ms a step",
+            f"{format_seconds(budget.seconds)} in all",
+            *([f"batches up to {largest:,} fit"] if largest else []),
+        ]
+    )
+
+
+def _hint() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setProperty("faint", True)
+    return label
+
+
+def _number(least: int, most: int) -> QSpinBox:
+    box = QSpinBox(groupSeparatorShown=True)
+    box.setRange(least, most)
+    return box
