@@ -18,7 +18,7 @@ import psutil
 import pose_core
 from pose_core.detection.weights import weights_status
 from pose_core.errors import PoseStageError
-from pose_core.models.registry import load_manifest
+from pose_core.models.registry import installed_models, load_user_models
 from pose_core.resources import resource_root, user_data_dir
 
 REINSTALL = "python packaging/bootstrap.py run"
@@ -152,7 +152,7 @@ def examine_weights() -> Iterator[Finding]:
         detail = f"{file.state}, {file.path}"
         yield Finding("weights", f"detector {file.path.name}", state, detail, fix)
     try:
-        entries = load_manifest().values()
+        entries = installed_models().values()
     except PoseStageError as error:
         yield Finding("weights", "manifest", "missing", error.message, error.hint)
         return
@@ -163,6 +163,8 @@ def examine_weights() -> Iterator[Finding]:
             yield Finding("weights", f"model {entry.name}", "missing", error.message, error.hint)
         else:
             yield Finding("weights", f"model {entry.name}", "ok", f"intact, {entry.path}")
+    for name, error in load_user_models().problems.items():
+        yield Finding("weights", f"model {name}", "note", error.message, error.hint)
 
 
 def probe(code: str) -> dict | str:

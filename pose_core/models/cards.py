@@ -6,7 +6,7 @@ from typing import Any
 
 from pose_core.errors import ConfigError, WeightsError
 from pose_core.models.networks import NETWORKS
-from pose_core.models.registry import ModelEntry, load_manifest
+from pose_core.models.registry import ModelEntry, installed_models, load_user_models
 
 # Operations per frame are counted over a clip of this length.
 CLIP_FRAMES = 50
@@ -34,7 +34,7 @@ class ModelCard:
     weights : str
         File and state, or that there are none.
     trained : tuple of str
-        Shipped weights of this kind of network.
+        Models of this kind of network.
     entry : dict
         What the manifest says of the weights; empty for a kind of network.
     """
@@ -55,22 +55,26 @@ class ModelCard:
 
 
 def model_card(name: str) -> ModelCard:
-    """The card of a kind of network, or of shipped weights.
+    """The card of a kind of network, or of trained weights.
 
     Raises
     ------
     ConfigError
         If nothing has that name.
+    WeightsError
+        If it is a damaged model of the user's.
     """
-    manifest = load_manifest()
-    if name in manifest:
-        entry = manifest[name]
+    installed, problems = installed_models(), load_user_models().problems
+    if name in problems:
+        raise problems[name]
+    if name in installed:
+        entry = installed[name]
         return _card(name, entry.network, entry.config, weights_state(entry), asdict(entry))
     if name in NETWORKS:
-        trained = tuple(key for key, entry in manifest.items() if entry.network == name)
-        weights = f"shipped as {', '.join(trained)}" if trained else "not trained"
+        trained = tuple(key for key, entry in installed.items() if entry.network == name)
+        weights = f"trained as {', '.join(trained)}" if trained else "not trained"
         return _card(name, name, {}, weights, {}, trained)
-    known = [*manifest, *NETWORKS]
+    known = [*installed, *NETWORKS]
     near = get_close_matches(name, known, n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Choose of: {', '.join(known)}."
     raise ConfigError(f"No model or network is called {name!r}.", hint)

@@ -176,6 +176,21 @@ def save_user_model(entry: ModelEntry, weights: bytes) -> ModelEntry:
     return read_user_entry(target / _ENTRY_NAME)
 
 
+def user_model_folder(name: str) -> Path:
+    """Folder of a model of the user's, damaged or not.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of the user's.
+    """
+    user = load_user_models()
+    if name not in user.entries and name not in user.problems:
+        known = ", ".join((*user.entries, *user.problems)) or "none"
+        raise ConfigError(f"You have no model called {name!r}.", f"Your models: {known}.")
+    return user_models_dir() / name
+
+
 def remove_user_model(name: str) -> None:
     """Delete a model of the user's, damaged or not.
 
@@ -186,11 +201,7 @@ def remove_user_model(name: str) -> None:
     WeightsError
         If it cannot be deleted.
     """
-    user = load_user_models()
-    if name not in user.entries and name not in user.problems:
-        known = ", ".join((*user.entries, *user.problems)) or "none"
-        raise ConfigError(f"You have no model called {name!r}.", f"Your models: {known}.")
-    folder = user_models_dir() / name
+    folder = user_model_folder(name)
     hidden = folder.with_name(f".{uuid.uuid4().hex[:8]}.removed")
     try:
         folder.rename(hidden)  # gone at once, even where deleting takes long or fails
