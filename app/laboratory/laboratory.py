@@ -18,8 +18,17 @@ def _stages(bench: Bench) -> LabPanel:
     return StagesPanel(bench)
 
 
+def _curves(bench: Bench) -> LabPanel:
+    from app.laboratory.curves import CurvesPanel
+
+    return CurvesPanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
-PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (("stages", "Stages", _stages),)
+PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
+    ("stages", "Stages", _stages),
+    ("curves", "Curves", _curves),
+)
 
 
 class Laboratory(QTabWidget):

@@ -52,10 +52,18 @@ class Plots(pg.GraphicsLayoutWidget):
         plot = self._layout.addPlot(row=row, col=column)
         plot.setMenuEnabled(False)
         plot.hideButtons()
+        plot.getAxis("left").enableAutoSIPrefix(False)
+        plot.getAxis("bottom").enableAutoSIPrefix(False)
         plot.showGrid(x=True, y=True, alpha=0.18)
         self.plots.append(plot)
         self._colour()
         return plot
+
+    def add_legend(self, plot: Any) -> None:
+        """Name the curves of a plot, in the corner and side by side."""
+        legend = plot.addLegend(offset=(-4, 4), colCount=4, labelTextColor=self.ink)
+        legend.layout.setContentsMargins(4, 0, 4, 0)
+        self._colour()
 
     def remove_plots(self) -> None:
         """Take all plots away."""
@@ -79,4 +87,7 @@ class Plots(pg.GraphicsLayoutWidget):
                 axis.setPen(self.ink)
                 axis.setTextPen(self.ink)
             if plot.legend is not None:
+                ground = self.palette().color(QPalette.ColorRole.Base)
+                ground.setAlphaF(0.8)
+                plot.legend.setBrush(ground)
                 plot.legend.setLabelTextColor(self.ink)

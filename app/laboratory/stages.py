@@ -3,6 +3,7 @@
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, QVariantAnimation
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout
 
 from app.laboratory.files import Table
@@ -26,10 +27,7 @@ class StagesPanel(LabPanel):
     """Strip of stages, table and curve of movement and error, ghost and arrows in the 3D view."""
 
     title = "Stages"
-    explanation = (
-        "What each stage of the model does to the pose of the stage before it. [ and ] go through "
-        "the stages in all views."
-    )
+    explanation = "What each stage does to the pose before it. [ and ] move all views through them."
     equation = (
         "Recurrent 3D Pose Sequence Machines, Eq. (2): every stage <i>k</i> = 1..<i>K</i> is "
         "trained to give the pose, &nbsp;<b>L</b> = &Sigma;<sub>k</sub> &alpha;<sub>k</sub> "
@@ -49,7 +47,7 @@ class StagesPanel(LabPanel):
         self._plot = self.curve.add_plot(0)
         self._plot.setLabel("left", "mean over joints (mm)")
         self._plot.setLabel("bottom", "stage")
-        self._plot.addLegend(offset=(-4, 4), colCount=2)
+        self.curve.add_legend(self._plot)
         self.curve.setMinimumSize(140, 90)
         self.ghost = _box("Ghost", "Show the stage before, faintly, in the 3D view.")
         self.arrows = _box("Arrows", "Show in the 3D view how far each joint moved.")
@@ -71,18 +69,26 @@ class StagesPanel(LabPanel):
         buttons.addStretch()
         buttons.addWidget(self.morph_button)
         buttons.addWidget(self.next_button)
-        numbers = QSplitter(Qt.Orientation.Horizontal)
-        numbers.addWidget(self.joints)
-        numbers.addWidget(self.curve)
-        numbers.setSizes([300, 200])
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(self.strip)
-        split.addWidget(numbers)
-        split.setSizes([220, 200])
+        self._numbers = QSplitter(Qt.Orientation.Horizontal)
+        self._numbers.addWidget(self.joints)
+        self._numbers.addWidget(self.curve)
+        self._numbers.setSizes([300, 200])
+        self._split = QSplitter(Qt.Orientation.Vertical)
+        self._split.addWidget(self.strip)
+        self._split.addWidget(self._numbers)
+        self._split.setSizes([300, 300])
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
-        layout.addWidget(split, 1)
+        layout.addWidget(self._split, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lay the parts side by side where there is more width than height."""
+        super().resizeEvent(event)
+        is_wide = self.body.width() > 1.6 * self.body.height()
+        across, along = Qt.Orientation.Vertical, Qt.Orientation.Horizontal
+        self._split.setOrientation(along if is_wide else across)
+        self._numbers.setOrientation(across if is_wide else along)
 
     def _connect(self) -> None:
         self.strip.chosen.connect(self.bench.context.view_state.set_stage)
