@@ -68,5 +68,11 @@ class NoPersonError(PoseStageError):
     exit_code = 8
 
 
+class TrainingError(PoseStageError):
+    """A training run cannot go on."""
+
+    exit_code = 9
+
+
 class Cancelled(Exception):
     """The user asked to stop; what was finished is kept."""

@@ -7,60 +7,22 @@ step depends on the seed and the step only.
 """
 
 import math
-import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Generator, Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
 
-from pose_core.errors import ConfigError
+from pose_core.errors import ConfigError, TrainingError
+from pose_core.training.batches import Batch, batches
+from pose_core.training.meter import MachineUse, Meter
 from pose_core.training.processes import Processes
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.schedule import Schedule, Stage
-
-Batch = dict[str, Tensor]
-
-
-class TrainingData(Protocol):
-    """Where samples come from. Picklable, because other processes may draw."""
-
-    def draw(self, num_samples: int, generator: Generator) -> Batch:
-        """Samples on the CPU, the same for the same generator."""
-        ...
-
-
-class TrainingTask(Protocol):
-    """What is trained on what.
-
-    Attributes
-    ----------
-    network : nn.Module
-    data : TrainingData
-    watched : str
-        Name of the validation figure, smaller is better, that chooses the best checkpoint.
-    """
-
-    @property
-    def network(self) -> nn.Module: ...
-
-    @property
-    def data(self) -> TrainingData: ...
-
-    @property
-    def watched(self) -> str: ...
-
-    def loss_terms(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Terms by name; their sum is the loss. Terms with factor 0 need not be there."""
-        ...
-
-    def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
-        """Figures on held-out data, always the same, of a network in evaluation mode."""
-        ...
+from pose_core.training.task import ShowsExamples, TrainingTask
 
 
 @dataclass(frozen=True)
@@ -78,6 +40,10 @@ class TrainingProgress:
         Figures on held-out data; empty between checkpoints.
     samples_per_s : float
     seconds_left : float
+    skipped_steps : int
+        Steps of the run so far that changed nothing, since their gradient was not finite.
+    machine : dict of str to float
+        See `MachineUse`.
     """
 
     step: int
@@ -87,29 +53,12 @@ class TrainingProgress:
     validation: dict[str, float]
     samples_per_s: float
     seconds_left: float
+    skipped_steps: int = 0
+    machine: dict[str, float] = field(default_factory=dict)
 
 
 RECORD_EVERY = 25
-
-
-def part_generator(seed: int, step: int, part: int, parts: int) -> Generator:
-    """Random numbers of one part of one step's batch."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step * parts + part) % (2**63))
-
-
-class _Steps(Dataset[Batch]):
-    """The batch of each step, for this process's parts."""
-
-    def __init__(self, data: TrainingData, schedule: Schedule, parts: range) -> None:
-        self._data, self._schedule, self._parts = data, schedule, parts
-
-    def __getitem__(self, step: int) -> Batch:
-        s = self._schedule
-        drawn = [
-            self._data.draw(s.batch // s.parts, part_generator(s.seed, step, part, s.parts))
-            for part in self._parts
-        ]
-        return {key: torch.cat([part[key] for part in drawn]) for key in drawn[0]}
+MAX_SKIPPED_IN_A_ROW = 50
 
 
 class Engine:
@@ -154,7 +103,9 @@ class Engine:
         )
         self.step, self.stage_index, self.stage_step = 0, 0, 0
         self.best, self.checkpoints_since_best = math.inf, 0
-        self._start_stage()
+        self.skipped_steps, self._skipped_in_a_row = 0, 0
+        self._machine = MachineUse(self.device)
+        self.enter_stage(0)
         if state := run.load_checkpoint():
             self._restore(state)
 
@@ -165,8 +116,9 @@ class Engine:
         """The stage that the next step belongs to."""
         return self.schedule.stages[self.stage_index]
 
-    def _start_stage(self) -> None:
-        """Choose the trained parameters and give them a fresh optimizer."""
+    def enter_stage(self, index: int) -> None:
+        """Choose the trained parameters of a stage and give them a fresh optimizer."""
+        self.stage_index, self.stage_step = index, 0
         trained = []
         for name, parameter in self.task.network.named_parameters():
             chosen = not self.stage.trained or name.startswith(self.stage.trained)
@@ -196,12 +148,16 @@ class Engine:
             "stage_step": self.stage_step,
             "best": self.best,
             "checkpoints_since_best": self.checkpoints_since_best,
+            "skipped_steps": self.skipped_steps,
             "rng": torch.get_rng_state(),
+            "device_rng": self._device_rng(),
         }
 
+    def _device_rng(self) -> Tensor | None:
+        return torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self.stage_index = state["stage_index"]
-        self._start_stage()
+        self.enter_stage(state["stage_index"])
         self.task.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.copy_(state["num_averaged"])
@@ -210,12 +166,24 @@ class Engine:
         self.step, self.stage_step = state["step"], state["stage_step"]
         self.best = state["best"]
         self.checkpoints_since_best = state["checkpoints_since_best"]
+        self.skipped_steps = state.get("skipped_steps", 0)
         torch.set_rng_state(state["rng"])
+        device_rng = state.get("device_rng")
+        if device_rng is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(device_rng, self.device)
+        self._log({"state": "resumed", "step": self.step})
+        self._set_status(step=self.step, stage=self.stage.name)
 
     # -- the loop --------------------------------------------------------------------------
 
     def train(self) -> Iterator[TrainingProgress]:
-        """Train to the last step, or until the run is asked to stop."""
+        """Train to the last step, or until the run is asked to stop.
+
+        Raises
+        ------
+        TrainingError
+            If no gradient is finite any more, or a figure on held-out data is not.
+        """
         while self.stage_index < len(self.schedule.stages):
             yield from self._train_stage()
             if self.stage_step < self.stage.steps and not self._is_stale():
@@ -225,19 +193,18 @@ class Engine:
                 return
             if self.stage_index + 1 == len(self.schedule.stages):
                 break
-            self.stage_index, self.stage_step = self.stage_index + 1, 0
             self.best, self.checkpoints_since_best = math.inf, 0
-            self._start_stage()
+            self.enter_stage(self.stage_index + 1)
             self._save(is_best=False)
         self._log({"state": "finished", "step": self.step})
         self._set_status(state="finished", step=self.step, seconds_left=0.0)
 
     def _train_stage(self) -> Iterator[TrainingProgress]:
-        meter = _Meter()
+        meter = Meter()
         for batch in self._batches():
-            if self.run.stop_requested() or self._is_stale():
+            if self.processes.agree(self.run.stop_requested()) or self._is_stale():
                 return
-            meter.add(self._optimise(batch), self.schedule.batch)
+            meter.add(self.optimise(batch), self.schedule.batch)
             self.step += 1
             self.stage_step += 1
             is_last = self.stage_step == self.stage.steps
@@ -250,25 +217,17 @@ class Engine:
 
     def _batches(self) -> Iterator[Batch]:
         """The share of this process in the batches of the rest of the stage."""
-        first = self.step
-        last = first + self.stage.steps - self.stage_step
-        steps = _Steps(self.task.data, self.schedule, self.processes.share(self.schedule.parts))
-        loader: DataLoader[Batch] = DataLoader(
-            steps,
-            batch_size=None,
-            sampler=range(first, last),
-            num_workers=self.data_workers,
-            prefetch_factor=4 if self.data_workers else None,
-            multiprocessing_context="spawn" if self.data_workers else None,
-            worker_init_fn=_calm_worker if self.data_workers else None,
-            pin_memory=self.device.type == "cuda",
-            # Its own generator: one draw from the global one would change a resumed run.
-            generator=torch.Generator(),
+        return batches(
+            self.task.data,
+            self.schedule,
+            steps=range(self.step, self.step + self.stage.steps - self.stage_step),
+            parts=self.processes.share(self.schedule.parts),
+            device=self.device,
+            workers=self.data_workers,
         )
-        for batch in loader:
-            yield {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
 
-    def _optimise(self, batch: Batch) -> dict[str, float]:
+    def optimise(self, batch: Batch) -> dict[str, Tensor]:
+        """One step; the weighted loss terms, none where the step was skipped."""
         rate = self.stage.learning_rate_at(self.stage_step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -280,14 +239,29 @@ class Engine:
         weighted = {k: v * factors.get(k, 1.0) for k, v in terms.items() if factors.get(k, 1.0)}
         loss = torch.stack([t.float() for t in weighted.values()]).sum()
         self.scaler.scale(loss).backward()
-        if self.schedule.clip_norm:
-            self.scaler.unscale_(self.optimizer)
-            parameters = self.optimizer.param_groups[0]["params"]
-            nn.utils.clip_grad_norm_(parameters, self.schedule.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(
+            self.optimizer.param_groups[0]["params"], self.schedule.clip_norm or math.inf
+        )
+        is_finite = bool(norm.isfinite())
+        if is_finite or self.scaler.is_enabled():  # the scaler skips by itself, and learns from it
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self._count_skipped(is_skipped=not is_finite)
+        if not is_finite:
+            return {}
         self.average.update_parameters(self.task.network)
-        return {name: float(term.detach()) for name, term in weighted.items()}
+        return {name: term.detach() for name, term in weighted.items()}
+
+    def _count_skipped(self, *, is_skipped: bool) -> None:
+        self.skipped_steps += is_skipped
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if is_skipped else 0
+        if self._skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW:
+            raise TrainingError(
+                f"Training has come apart: the gradients of the last {MAX_SKIPPED_IN_A_ROW} steps "
+                f"up to step {self.step} are not finite.",
+                "Start another run with a lower learning rate or a smaller clip_norm.",
+            )
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.schedule.precision == "float32":
@@ -301,12 +275,25 @@ class Engine:
         self.average.eval()
         with torch.no_grad():
             figures = self.task.validate(self.average.module, self.device)
+            examples = self._examples()
         watched = figures[self.task.watched]
+        if not math.isfinite(watched):  # the checkpoint before this one is still good
+            raise TrainingError(
+                f"{self.task.watched} on held-out data is not finite at step {self.step}.",
+                "Start another run with a lower learning rate.",
+            )
         is_best = watched < self.best
         self.best = min(watched, self.best)
         self.checkpoints_since_best = 0 if is_best else self.checkpoints_since_best + 1
         self._save(is_best=is_best)
+        if self.processes.is_first and examples:
+            self.run.save_examples(self.step, examples)
         return figures
+
+    def _examples(self) -> dict[str, np.ndarray]:
+        if isinstance(self.task, ShowsExamples):
+            return self.task.examples(self.average.module, self.device)
+        return {}
 
     def _save(self, *, is_best: bool) -> None:
         if self.processes.is_first:
@@ -315,7 +302,7 @@ class Engine:
     def _is_stale(self) -> bool:
         return 0 < self.schedule.patience <= self.checkpoints_since_best
 
-    def _record(self, meter: "_Meter", figures: dict[str, float]) -> TrainingProgress:
+    def _record(self, meter: Meter, figures: dict[str, float]) -> TrainingProgress:
         per_s = meter.samples / meter.seconds
         left = (self.schedule.num_steps - self.step) * self.schedule.batch / per_s
         progress = TrainingProgress(
@@ -326,6 +313,8 @@ class Engine:
             figures,
             per_s,
             left,
+            self.skipped_steps,
+            self._machine.read(),
         )
         event = asdict(progress)
         self._log(event | {"state": "running"})
@@ -355,39 +344,3 @@ class _LossTerms(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Terms by name."""
         return self._loss_terms(self.network, batch)
-
-
-class _Meter:
-    """Means since the last record, and speed since the start without validations."""
-
-    def __init__(self) -> None:
-        self.samples, self.seconds = 0, 1e-9
-        self._resumed = time.monotonic()
-        self._sums: dict[str, float] = {}
-        self._count = 0
-
-    def add(self, terms: Mapping[str, float], samples: int) -> None:
-        """One step is done."""
-        now = time.monotonic()
-        self.seconds += now - self._resumed
-        self._resumed = now
-        self.samples += samples
-        self._count += 1
-        for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-
-    def means(self) -> dict[str, float]:
-        """Mean of each term."""
-        return {name: value / self._count for name, value in self._sums.items()}
-
-    def next(self) -> None:
-        """Begin another mean; the time since the last step was not training."""
-        self._sums, self._count = {}, 0
-        self._resumed = time.monotonic()
-
-
-def _calm_worker(_index: int) -> None:
-    """A process that draws data uses one thread and gives way to training."""
-    torch.set_num_threads(1)
-    if hasattr(os, "nice"):
-        os.nice(5)

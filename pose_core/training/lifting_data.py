@@ -5,19 +5,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from pose_core.data.detector_noise import NoiseLevel
 from pose_core.data.lifting_batches import Augmentation, MotionBank, lifting_batch
-from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
+from pose_core.data.mocap import DEFAULT_SPLIT, Motion
 from pose_core.data.skipping import SkipLog
 from pose_core.data.virtual_camera import CameraRange
+from pose_core.synthesis.movement import motions_from
 
 if TYPE_CHECKING:
     from torch import nn
 
 _SAMPLES_AT_ONCE = 128
+_NUM_EXAMPLES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,17 +118,36 @@ class HeldOut:
         *before, last = (1000 * errors / max(frames, 1.0)).tolist()
         return {f"MPJPE stage {k + 1}": error for k, error in enumerate(before)} | {"MPJPE": last}
 
+    def examples(
+        self, network: "nn.Module", predict: PredictStages, device: torch.device
+    ) -> dict[str, np.ndarray]:
+        """A few windows, always the same, to look at.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``predicted`` (S, B, T', J, 3) and ``true`` (B, T', J, 3): root-relative, camera axes,
+            metres, float32; ``valid`` (B, T').
+        """
+        batch = self.data.draw(_NUM_EXAMPLES, torch.Generator().manual_seed(0))
+        predicted = predict(network, batch["features"].to(device)).float().cpu()
+        return {
+            "predicted": predicted.numpy(),
+            "true": batch["target"].float().numpy(),
+            "valid": batch["valid"].bool().numpy(),
+        }
+
 
 def load_split(folder: Path, skipped: SkipLog) -> tuple[list[Motion], list[Motion]]:
     """Motions to train on, and those that the default split holds out (all, if it holds none).
 
-    Files that cannot be used are left out and noted.
+    The folder "bundled" stands for the motions that PoseStage makes itself. Files that cannot be used are left out and noted.
 
     Raises
     ------
     PoseStageError
         If there are none, or more than 1 % of them cannot be used.
     """
-    motions = load_motions(folder, skipped)
+    motions = motions_from(folder, skipped)
     training = DEFAULT_SPLIT.training(motions)
     return training, DEFAULT_SPLIT.held_out(motions) or training

@@ -12,6 +12,7 @@ With the keypoint front end there is no step (i): the 2D pose is given.
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class PoseMachineSettings:
 
 
 class PoseMachineTask:
-    """See `pose_core.training.engine.TrainingTask`.
+    """See `pose_core.training.task.TrainingTask`.
 
     Parameters
     ----------
@@ -100,6 +101,10 @@ class PoseMachineTask:
         The last stage is the corrected pose, the one before it the pose without correction.
         """
         return self._held_out.mpjpe_mm(network, self._predict, device)
+
+    def examples(self, network: nn.Module, device: torch.device) -> dict[str, np.ndarray]:
+        """See `HeldOut.examples`."""
+        return self._held_out.examples(network, self._predict, device)
 
     def _predict(self, network: nn.Module, features: Tensor) -> Tensor:
         output = network(features)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.distributed import init_process_group, is_initialized
+from torch.distributed import broadcast, init_process_group, is_initialized
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -55,6 +55,14 @@ class Processes:
         """Which parts of a batch this process computes."""
         each = parts // self.count
         return range(self.index * each, (self.index + 1) * each)
+
+    def agree(self, wish: bool) -> bool:
+        """What the first process wishes, so that all do the same."""
+        if self.count == 1:
+            return wish
+        answer = torch.tensor([wish], dtype=torch.uint8, device=self.device)
+        broadcast(answer, src=0)
+        return bool(answer)
 
     def parallel(self, module: nn.Module) -> nn.Module:
         """The module, with its gradients averaged over the processes."""

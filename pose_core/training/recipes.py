@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pose_core.configuration import configured
-from pose_core.data.mocap import Motion
+from pose_core.data.skipping import SkipLog
 from pose_core.errors import ConfigError
-from pose_core.training.engine import TrainingTask
+from pose_core.training import pose_machine_image, rpsm_image, sapnet
+from pose_core.training.task import TrainingTask
+from pose_core.training.lifting_data import load_split
 from pose_core.training.pose_machine import PoseMachineSettings, PoseMachineTask
 from pose_core.training.recipe_files import read_recipe
 from pose_core.training.rpsm import RpsmSettings, RpsmTask
@@ -27,12 +30,17 @@ class TaskKind:
     settings : type
         Dataclass of the table ``[task]`` of a recipe.
     make : callable
-        From settings, training motions and held-out motions.
+        The task from settings, what to train on, and what is held out.
+    load : callable
+        The latter two from settings, the folder of data, and the log of what cannot be read.
     """
 
     network: str
     settings: type
-    make: Callable[[Any, list[Motion], list[Motion]], TrainingTask]
+    make: Callable[[Any, Any, Any], TrainingTask]
+    load: Callable[[Any, Path, SkipLog], tuple[Any, Any]] = lambda _, data, log: load_split(
+        data, log
+    )
 
 
 TASKS = {
@@ -41,6 +49,16 @@ TASKS = {
     "pose_machine": TaskKind("pose_machine", PoseMachineSettings, PoseMachineTask),
     "tpnet": TaskKind("tpnet", TpNetSettings, TpNetTask),
     "lstm_baseline": TaskKind("lstm_baseline", LstmSettings, TpNetTask),
+    "sapnet": TaskKind("sapnet", sapnet.SapNetSettings, sapnet.SapNetTask, sapnet.load),
+    "rpsm_image": TaskKind(
+        "rpsm", rpsm_image.RpsmImageSettings, rpsm_image.RpsmImageTask, rpsm_image.load
+    ),
+    "pose_machine_image": TaskKind(
+        "pose_machine",
+        pose_machine_image.PoseMachineImageSettings,
+        pose_machine_image.PoseMachineImageTask,
+        pose_machine_image.load,
+    ),
 }
 
 

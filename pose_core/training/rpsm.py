@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +30,7 @@ class RpsmSettings:
 
 
 class RpsmTask:
-    """See `pose_core.training.engine.TrainingTask`.
+    """See `pose_core.training.task.TrainingTask`.
 
     Parameters
     ----------
@@ -60,3 +61,7 @@ class RpsmTask:
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """MPJPE of every stage on held-out clips with a detector's errors, mm."""
         return self._held_out.mpjpe_mm(network, lambda net, f: net(f).stages, device)
+
+    def examples(self, network: nn.Module, device: torch.device) -> dict[str, np.ndarray]:
+        """See `HeldOut.examples`."""
+        return self._held_out.examples(network, lambda net, f: net(f).stages, device)

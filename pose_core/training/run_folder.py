@@ -1,7 +1,8 @@
 """A run folder: everything that a training run leaves, readable while it runs.
 
 ``config.json``, append-only ``events.jsonl``, atomic ``status.json``, ``checkpoints/``,
-``lock`` while a process trains in it and, when somebody asks the run to end, a file ``stop``.
+``examples.npz`` with poses predicted at the last checkpoint, ``lock`` while a process trains and,
+when somebody asks the run to end, a file ``stop``.
 A kill at any moment leaves the last checkpoint, and at most half a line of events behind it.
 """
 
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import psutil
 import torch
 from filelock import FileLock, Timeout
@@ -163,6 +165,18 @@ class RunFolder:
         for path in (*([self.best_path] if is_best else []), self.checkpoint_path):
             with atomic_write(path, DataError) as file:
                 _save(dict(state), file)
+
+    def save_examples(self, step: int, examples: Mapping[str, np.ndarray]) -> None:
+        """Replace ``examples.npz``, what the network predicts, atomically.
+
+        Raises
+        ------
+        DataError
+            If it cannot be written.
+        """
+        arrays: dict[str, Any] = {"step": np.int64(step), **examples}
+        with atomic_write(self.path / "examples.npz", DataError) as file:
+            np.savez(file, **arrays)
 
     def load_checkpoint(self, *, best: bool = False) -> dict[str, Any] | None:
         """The last or best checkpoint; None where there is none yet.

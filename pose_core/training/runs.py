@@ -122,8 +122,8 @@ def summarise(run: Path) -> RunSummary:
 def _summary(run: Path) -> RunSummary:
     config = read_json(run / "config.json")
     path = run / "status.json"
-    status = read_json(path) if path.exists() else {"state": "running"}
-    state = status["state"] if status.get("state") in _STATES else "running"
+    status: dict[str, Any] = read_json(path) if path.exists() else {}
+    state: RunState = status["state"] if status.get("state") in _STATES else "running"
     if state == "running" and not is_alive(status):
         state = "interrupted"
     return RunSummary(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +36,7 @@ class TemporalSettings:
 
 
 class TemporalTask:
-    """See `pose_core.training.engine.TrainingTask`.
+    """See `pose_core.training.task.TrainingTask`.
 
     Parameters
     ----------
@@ -73,3 +74,7 @@ class TemporalTask:
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """MPJPE on held-out motion with a detector's errors, mm."""
         return self._held_out.mpjpe_mm(network, self.predict, device)
+
+    def examples(self, network: nn.Module, device: torch.device) -> dict[str, np.ndarray]:
+        """See `HeldOut.examples`."""
+        return self._held_out.examples(network, self.predict, device)

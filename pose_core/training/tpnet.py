@@ -6,6 +6,7 @@ errors.
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
@@ -74,7 +75,7 @@ class PredictedPoses(LiftingData):
 
 
 class TpNetTask:
-    """See `pose_core.training.engine.TrainingTask`.
+    """See `pose_core.training.task.TrainingTask`.
 
     Parameters
     ----------
@@ -118,6 +119,10 @@ class TpNetTask:
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """MPJPE on held-out motion, mm: stage 1 is the pose that is to be refined."""
         return self._held_out.mpjpe_mm(network, self._predict, device)
+
+    def examples(self, network: nn.Module, device: torch.device) -> dict[str, np.ndarray]:
+        """See `HeldOut.examples`."""
+        return self._held_out.examples(network, self._predict, device)
 
     def _predict(self, network: nn.Module, poses: Tensor) -> Tensor:
         refined = network(poses)[-1]

@@ -79,13 +79,12 @@ def test_a_stage_trains_only_its_parts(tmp_path):
 
 def test_factors_of_a_stage_weigh_the_terms(tmp_path):
     engine, _ = train(tmp_path, stop_after=6)
-    engine.stage_index, engine.stage_step = 1, 0
-    engine._start_stage()
+    engine.enter_stage(1)
     batch = ToyTask().data.draw(8, torch.Generator().manual_seed(1))
     torch.manual_seed(5)
     plain = engine.task.loss_terms(engine.task.network.train(), batch)
     torch.manual_seed(5)
-    weighted = engine._optimise(batch)
+    weighted = engine.optimise(batch)
     assert weighted["size"] == pytest.approx(0.01 * float(plain["size"].detach()))
     assert weighted["error"] == pytest.approx(float(plain["error"].detach()))
 
