@@ -11,6 +11,7 @@ from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.workers.task import Task
 from app.workers.torch_library import map_torch_library
+from pose_core.errors import ConfigError
 from pose_core.inference.device import choose_device
 from pose_core.inference.lifter import make_lifter
 from pose_core.inference.pipeline import lifted
@@ -68,10 +69,12 @@ def _lifted_again(track: Track, session: Session) -> Track:
     """
     installed = installed_models()
     for name, run in track.runs.items():
-        if name in installed:
-            settings = _settings_of(run, name, session)
+        settings = _settings_of(run, name, session)
+        try:
             lifter = make_lifter(installed[name], choose_device(settings.device))
-            track = lifted(track, lifter, session.clip, settings)
+        except (KeyError, ConfigError):  # it, or the model whose poses it refines
+            continue
+        track = lifted(track, lifter, session.clip, settings)
     return track
 
 

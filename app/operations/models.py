@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pose_core.errors import WeightsError
-from pose_core.models.registry import ModelEntry, load_manifest
+from pose_core.models.registry import ModelEntry, installed_models
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,28 @@ class ModelChoice:
 
 
 def available_models() -> list[ModelChoice]:
-    """The shipped models, those for comparison last; none where the manifest is missing."""
+    """The models that lift keypoints: shipped ones, those for comparison, the user's own.
+
+    Damaged ones are left out, `posestage models` says what is wrong with them; so are all where
+    the manifest of the shipped ones is missing.
+    """
     try:
-        entries = load_manifest().values()
+        entries = [entry for entry in installed_models().values() if entry.lifts_keypoints]
     except WeightsError:
         return []
-    return [_choice(entry) for entry in sorted(entries, key=lambda entry: entry.is_baseline)]
+    entries.sort(key=lambda entry: (entry.folder is not None, entry.is_baseline))
+    return [_choice(entry) for entry in entries]
 
 
 def _choice(entry: ModelEntry) -> ModelChoice:
-    title = entry.name.replace("_", " ").capitalize()
-    if entry.is_baseline:
-        title += " (baseline)"
+    is_own = entry.folder is not None
+    title = entry.name if is_own else entry.name.replace("_", " ").capitalize()
+    notes = ("yours" if is_own else "", "baseline" if entry.is_baseline else "")
+    if any(notes):
+        title += f" ({', '.join(filter(None, notes))})"
     lines = [
         "Here to be compared with." if entry.is_baseline else entry.paper,
+        *([f"Refines the poses of {entry.base}"] if entry.base else []),
         f"{entry.num_parameters / 1e6:.1f} million parameters",
         f"Trained on {entry.training_data}",
         f"Error: {error_text(entry.metrics)}",
@@ -53,8 +61,10 @@ def _choice(entry: ModelEntry) -> ModelChoice:
 
 def error_text(metrics: Mapping[str, Any]) -> str:
     """The measured error in words, or that there is none."""
-    try:
-        error_mm = float(metrics["noise_detector"]["MPJPE"])
-        return f"{error_mm:.0f} mm per joint on average, on {metrics['split']} (MPJPE)"
-    except (KeyError, TypeError, ValueError):
-        return "not measured"
+    for condition in ("noise_detector", "validation"):
+        try:
+            error_mm = float(metrics[condition]["MPJPE"])
+            return f"{error_mm:.0f} mm per joint on average, on {metrics['split']} (MPJPE)"
+        except (KeyError, TypeError, ValueError):
+            continue
+    return "not measured"

@@ -17,6 +17,7 @@ from app.workers.torch_library import map_torch_library
 from pose_core.errors import DataError
 from pose_core.models.registry import (
     ModelEntry,
+    free_user_model_name,
     installed_models,
     load_user_models,
     model_entry,
@@ -129,7 +130,7 @@ def measure_budget(wanted: NewRun) -> "Budget":
 
 
 def publish(run: Path) -> ModelEntry:
-    """Make a model of a run, under the run's name or that name with a number.
+    """Make a model of a run, under the run's name or one like it that is free.
 
     Raises
     ------
@@ -139,12 +140,7 @@ def publish(run: Path) -> ModelEntry:
     map_torch_library()
     from pose_core.training.publish import add_user_model  # noqa: PLC0415 - PyTorch
 
-    taken = {name.casefold() for name in installed_models()}
-    name, number = run.name, 1
-    while name.casefold() in taken:
-        number += 1
-        name = f"{run.name}-{number}"
-    entry = add_user_model(run, name)
+    entry = add_user_model(run, free_user_model_name(run.name))
     write_json_atomic(run / _MODEL_NOTE, {"name": entry.name})
     return entry
 

@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,11 +134,18 @@ def check_user_model_name(name: str) -> None:
         )
     if name.casefold() in _shipped_names():
         raise ConfigError(f"{name!r} is a name that PoseStage itself uses.", "Choose another name.")
-    user = load_user_models()
-    if name.casefold() in {known.casefold() for known in (*user.entries, *user.problems)}:
+    if name.casefold() in _user_names():
         raise ConfigError(
             f"You have a model called {name!r} already.", "Choose another name, or remove that one."
         )
+
+
+def free_user_model_name(wanted: str) -> str:
+    """The wanted name, or the one most like it that a new model of the user's can have."""
+    tidy = re.sub(r"[^a-zA-Z0-9._ -]+", "-", wanted).strip("._ -")[:56].strip("._ -") or "model"
+    taken = _shipped_names() | _user_names()
+    numbered = chain([tidy], (f"{tidy}-{number}" for number in count(2)))
+    return next(n for n in numbered if n.casefold() not in taken and not _DEVICE.fullmatch(n))
 
 
 def save_user_model(entry: ModelEntry, weights: bytes) -> ModelEntry:
@@ -220,6 +228,12 @@ def _shipped_names() -> set[str]:
     except PoseStageError:  # nothing is shipped then
         shipped = {}
     return {name.casefold() for name in (*shipped, *NETWORKS)}
+
+
+def _user_names() -> set[str]:
+    """Names of the user's models, damaged ones too, in small letters."""
+    user = load_user_models()
+    return {name.casefold() for name in (*user.entries, *user.problems)}
 
 
 def build_network(entry: ModelEntry) -> "nn.Module":

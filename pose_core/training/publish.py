@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from pose_core.atomic_file import atomic_write, make_folder
 from pose_core.data.lifting_batches import MotionBank
 from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
+from pose_core.data.skipping import SkipLog
 from pose_core.data.virtual_camera import CameraRange, sample_cameras
-from pose_core.errors import DataError, WeightsError
+from pose_core.errors import DataError, PoseStageError, WeightsError
 from pose_core.inference.evaluate import METRICS, MocapProtocol, evaluate_stages
 from pose_core.inference.lifter import make_lifter
 from pose_core.metrics.report import mean_error
@@ -33,6 +34,7 @@ from pose_core.models.entries import ModelEntry, read_entries
 from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import check_user_model_name, manifest_path, save_user_model
 from pose_core.models.temporal_conv import TemporalConv
+from pose_core.training.lifting_data import load_split
 from pose_core.training.provenance import recipe_of, training_command
 from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder
@@ -80,6 +82,9 @@ def publish(
 def add_user_model(run: Path, name: str) -> ModelEntry:
     """Make the result of a run one of the user's own models, by its best checkpoint.
 
+    Its errors are measured as those of the shipped ones, which takes minutes. Where the run's data
+    is gone or holds nothing out from training, they are those of the run's own validation.
+
     Parameters
     ----------
     run : Path
@@ -98,7 +103,18 @@ def add_user_model(run: Path, name: str) -> ModelEntry:
     """
     check_user_model_name(name)
     entry, weights = _packed(run, name, is_shipped=False)
+    if entry.lifts_keypoints and (held_out := _held_out(Path(entry.training_data))):
+        entry = replace(entry, metrics=_measured(entry, weights, held_out))
     return save_user_model(entry, weights)
+
+
+def _held_out(data: Path) -> list[Motion]:
+    """Motion that a run on this data has never seen; empty where there is none."""
+    try:
+        training, held_out = load_split(data, SkipLog())
+    except PoseStageError:  # moved, or on a disk that is not there
+        return []
+    return [] if held_out is training else held_out
 
 
 def _ship(entry: ModelEntry, weights: bytes, folder: Path) -> None:
