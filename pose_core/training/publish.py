@@ -36,6 +36,7 @@ from pose_core.models.registry import check_user_model_name, manifest_path, save
 from pose_core.models.temporal_conv import TemporalConv
 from pose_core.training.lifting_data import load_split
 from pose_core.training.provenance import recipe_of, training_command
+from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD
 from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder
 
@@ -187,8 +188,10 @@ def _network(
 ) -> nn.Module:
     """The network with the weights of a checkpoint; refuses what cannot be a model."""
     network = NETWORKS[kind].build(config)
+    # The head for pre-training was there for the time of training only.
+    own = {k: v for k, v in weights.items() if not k.startswith(PRETRAINING_HEAD)}
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(own)
     except RuntimeError as error:
         raise DataError(
             f"The checkpoint of {run} does not fit its settings: {error}.", "Choose another run."

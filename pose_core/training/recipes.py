@@ -9,14 +9,19 @@ from pose_core.configuration import configured
 from pose_core.data.skipping import SkipLog
 from pose_core.errors import ConfigError
 from pose_core.training import pose_machine_image, rpsm_image, sapnet
-from pose_core.training.task import TrainingTask
 from pose_core.training.lifting_data import load_split
 from pose_core.training.pose_machine import PoseMachineSettings, PoseMachineTask
 from pose_core.training.recipe_files import read_recipe
 from pose_core.training.rpsm import RpsmSettings, RpsmTask
 from pose_core.training.schedule import Schedule
+from pose_core.training.task import TrainingTask
 from pose_core.training.temporal import TemporalSettings, TemporalTask
 from pose_core.training.tpnet import LstmSettings, TpNetSettings, TpNetTask
+
+
+def _load_motions(_settings: object, data: Path, skipped: SkipLog) -> tuple[Any, Any]:
+    """Training and held-out motions for networks that see keypoints."""
+    return load_split(data, skipped)
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,7 @@ class TaskKind:
     network: str
     settings: type
     make: Callable[[Any, Any, Any], TrainingTask]
-    load: Callable[[Any, Path, SkipLog], tuple[Any, Any]] = lambda _, data, log: load_split(
-        data, log
-    )
+    load: Callable[[Any, Path, SkipLog], tuple[Any, Any]] = _load_motions
 
 
 TASKS = {

@@ -11,7 +11,7 @@ from pose_core.data.skipping import SkipLog
 from pose_core.errors import ConfigError, DataError, PoseStageError
 from pose_core.inference.device import choose_device
 from pose_core.training.engine import Engine, TrainingProgress
-from pose_core.training.lifting_data import load_split
+from pose_core.training.failures import explained
 from pose_core.training.processes import is_first_process
 from pose_core.training.recipes import TASKS, Recipe, recipe_from
 from pose_core.training.run_folder import RunFolder
@@ -38,7 +38,7 @@ def train(
     ----------
     recipe : Recipe
     data : Path or str
-        Folder of motion capture.
+        Folder of motion capture; for image networks also of rendered people.
     out : Path
         Run folder.
     device : {"cpu", "cuda", "auto"}
@@ -61,6 +61,8 @@ def train(
     DataError
         If a checkpoint or more than 1 % of the files of motion cannot be read. Fewer are left
         out; the events of the run name them.
+    TrainingError
+        If a step fails; the status of the run says the same.
     """
     run = RunFolder(out)
     machine = {"device": device, "data_workers": data_workers, "threads": threads}
@@ -77,9 +79,10 @@ def train(
             run.end()
             raise
         except Exception as error:
-            with suppress(PoseStageError):  # on a full disk the error itself is worth more
-                _note_failure(run, error)
-            raise
+            failure = explained(error, recipe, device)
+            with suppress(PoseStageError):  # on a full disk the failure itself is worth more
+                run.fail(failure.message, failure.hint)
+            raise failure from error
 
 
 def resume(
@@ -100,7 +103,7 @@ def resume(
 
     Raises
     ------
-    ConfigError, DataError
+    ConfigError, DataError, TrainingError
         If there is no run in `out`, or as `train` raises them.
     """
     config = RunFolder(out).config()
@@ -128,11 +131,12 @@ def _train(run: RunFolder, recipe: Recipe, config: Mapping[str, Any]) -> Iterato
         torch.set_num_threads(machine["threads"])
     device = choose_device(machine["device"])
     skipped = SkipLog()
-    training, held_out = load_split(Path(config["data"]), skipped)
+    kind = TASKS[recipe.kind]
+    training, held_out = kind.load(recipe.task, Path(config["data"]), skipped)
     if skipped.reasons and is_first_process():
         run.log({"state": "loaded", "skipped": skipped.reasons})
     torch.manual_seed(recipe.schedule.seed)
-    task = TASKS[recipe.kind].make(recipe.task, training, held_out)
+    task = kind.make(recipe.task, training, held_out)
     if config["start_from"]:
         state = RunFolder(Path(config["start_from"])).load_checkpoint()
         if state is None:
@@ -162,13 +166,3 @@ def _refuse_other_settings(run: RunFolder, config: Mapping[str, Any]) -> None:
             f"{run.path} holds a run with other settings ({', '.join(differing)}).",
             "Choose another --out, or the same settings to resume.",
         )
-
-
-def _note_failure(run: RunFolder, error: Exception) -> None:
-    if isinstance(error, PoseStageError):
-        message, hint = error.message, error.hint
-    else:
-        message = f"{type(error).__name__}: {error}"
-        hint = "Run `posestage train --resume` with POSESTAGE_DEBUG=1 for the trace to report."
-    run.log({"state": "failed", "message": message, "hint": hint})
-    run.set_status(state="failed", message=message, hint=hint)
