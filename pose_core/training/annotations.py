@@ -19,7 +19,7 @@ from pose_core.data.skipping import SkipLog, read_each
 from pose_core.errors import DataError
 from pose_core.session_io import SUFFIX, load_session
 from pose_core.skeleton import H36M_17, joint_map
-from pose_core.training.crops import CropLabels
+from pose_core.training.crops import CropLabels, decoded, read_picture
 from pose_core.video import VideoReader
 
 MOST_PER_SESSION = 2000
@@ -84,9 +84,8 @@ class AnnotatedPeople:
         """The one frame (1, side, side, 3) uint8, RGB, of a sample."""
         person = self._people[index]
         if isinstance(person.picture, bytes):
-            data = np.frombuffer(person.picture, dtype=np.uint8)
-            return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)[None]
-        return cut(_open(person.picture), person.corner, person.side, self.side)[None]
+            return decoded(person.picture, person.name)[None]
+        return cut(read_picture(person.picture), person.corner, person.side, self.side)[None]
 
 
 def annotated_people(paths: tuple[str, ...], side: int, skipped: SkipLog) -> AnnotatedPeople:
@@ -204,19 +203,6 @@ def cut(picture: np.ndarray, corner: np.ndarray, side: float, size: int) -> np.n
     offset = -scale * corner + 0.5 * (scale - 1)
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
     return cv2.warpAffine(picture, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-
-
-def _open(path: Path) -> np.ndarray:
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    # Keypoints of data sets belong to the pixels as stored, whatever EXIF says of turning them.
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(data, flags) if len(data) else None
-    if picture is None:
-        raise DataError(f"{path} is not a picture, or it is damaged.")
-    return picture
 
 
 def _jpeg(picture: np.ndarray) -> bytes:

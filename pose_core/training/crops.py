@@ -12,6 +12,7 @@ A batch of pictures is a dictionary, the same for every source:
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import cv2
@@ -243,8 +244,10 @@ def moved(frames: np.ndarray, move: np.ndarray, size: int) -> np.ndarray:
     matrix = (from_corner @ move @ to_corner)[:2]
     if size == frames.shape[1] == frames.shape[2] and np.allclose(matrix, np.eye(3)[:2]):
         return frames
-    options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    return np.stack([cv2.warpAffine(frame, matrix, (size, size), **options) for frame in frames])
+    edge = cv2.BORDER_REPLICATE
+    return np.stack(
+        [cv2.warpAffine(frame, matrix, (size, size), borderMode=edge) for frame in frames]
+    )
 
 
 def _draw_colours(num_samples: int, options: CropAugmentation, generator: Generator) -> Tensor:
@@ -264,3 +267,33 @@ def recoloured(frames: np.ndarray, colour: np.ndarray) -> np.ndarray:
     # About the middle of the range: the mean of one picture would take a pass of its own.
     out = contrast * (out - 127.5) + (127.5 + added)
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A picture (H, W, 3) uint8, RGB, as it is stored, whatever EXIF says of turning it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or is none.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    return decoded(data, str(path))
+
+
+def decoded(data: bytes, name: str) -> np.ndarray:
+    """The picture (H, W, 3) uint8, RGB, in the bytes of an image file.
+
+    Raises
+    ------
+    DataError
+        If they are none.
+    """
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags) if data else None
+    if picture is None:
+        raise DataError(f"{name} is not a picture, or it is damaged.")
+    return picture

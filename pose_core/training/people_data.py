@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Generator, Tensor
@@ -21,7 +21,7 @@ from pose_core.data.skipping import SkipLog, read_each
 from pose_core.errors import DataError
 from pose_core.synthesis.people import PeopleConfig, PeopleSource
 from pose_core.synthesis.people_files import read_people
-from pose_core.training.crops import CropLabels, labels_of_crops
+from pose_core.training.crops import CropLabels, labels_of_crops, read_picture
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _HOW_TO_MAKE = "posestage synthesize --mocap DIR --split {split} --out {folder}/{split} --count N"
@@ -71,24 +71,11 @@ class StoredPeople:
 
     def pictures(self, index: int) -> np.ndarray:
         """Frames (T, side, side, 3) uint8, RGB."""
-        return np.stack([read_picture(path, self.side) for path in self.paths[index]])
+        return np.stack([_square(path, self.side) for path in self.paths[index]])
 
 
-def read_picture(path: Path, side: int) -> np.ndarray:
-    """A square picture (side, side, 3), RGB.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read, or has another size.
-    """
-    try:
-        data = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-    if picture is None:
-        raise DataError(f"{path} is not a picture, or it is damaged.")
+def _square(path: Path, side: int) -> np.ndarray:
+    picture = read_picture(path)
     if picture.shape[:2] != (side, side):
         height, width = picture.shape[:2]
         raise DataError(f"{path} has {width} x {height} pixels, expected {side} x {side}.")
@@ -181,7 +168,7 @@ def _require_whole(paths: Sequence[Path]) -> None:
             raise DataError(f"{path} is not a whole JPEG file.")
 
 
-def _settings(folder: Path) -> dict[str, object]:
+def _settings(folder: Path) -> dict[str, Any]:
     path = folder / "settings.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

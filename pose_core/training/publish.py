@@ -34,9 +34,9 @@ from pose_core.models.entries import ModelEntry, read_entries
 from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import check_user_model_name, manifest_path, save_user_model
 from pose_core.models.temporal_conv import TemporalConv
+from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD
 from pose_core.training.lifting_data import load_split
 from pose_core.training.provenance import recipe_of, training_command
-from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD
 from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder
 
