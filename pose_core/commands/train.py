@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pose_core.errors import ConfigError
-from pose_core.progress import ProgressBar
+from pose_core.progress import ProgressBar, format_seconds
 from pose_core.training.recipe_files import recipe_names
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="go on with a run, with its own settings"
     )
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="start nothing; measure in a few steps how much memory and time a run takes, and "
+        "which batch fits",
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="optimizer steps, of all stages")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per step")
     parser.add_argument("--seed", type=int, metavar="S")
@@ -52,7 +58,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--data-workers",
         type=int,
         metavar="N",
-        help="processes that draw samples ahead (default: 0, the training process draws them)",
+        help="processes that draw samples ahead; 0: the training process draws them (default: as "
+        "many as suit the device)",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads; all by default")
@@ -63,6 +70,9 @@ def run(options: argparse.Namespace) -> int:
     """Train with progress; leave a run that can be continued."""
     from pose_core.training.runs import summarise
 
+    if options.estimate:
+        print(_estimate(options))
+        return 0
     out, records = _started(options)
     bar = ProgressBar(sys.stderr, "steps")
     validation: dict[str, float] = {}
@@ -79,6 +89,27 @@ def run(options: argparse.Namespace) -> int:
         print(f"{state}; posestage train --resume {out} goes on", file=sys.stderr)
     print(out)
     return 0
+
+
+def _estimate(options: argparse.Namespace) -> str:
+    """What the run of the options would take, for people."""
+    from pose_core.training.budget import estimate_budget
+
+    if not options.recipe:
+        raise ConfigError("--estimate needs RECIPE.", "See posestage train --help.")
+    recipe = _recipe(options)
+    budget = estimate_budget(recipe, options.device or "auto", threads=options.threads)
+    advice = "" if budget.fits else f"; choose --batch {budget.largest_batch}"
+    return "\n".join(
+        [
+            f"memory   {budget.peak_memory_bytes / 2**30:.2f} GiB of "
+            f"{budget.free_memory_bytes / 2**30:.2f} GiB that are free, without the data",
+            f"batch    {budget.batch}; at most {budget.largest_batch} fit{advice}",
+            f"step     {budget.seconds_per_step:.3f} s",
+            f"time     {format_seconds(budget.seconds)} for {recipe.schedule.num_steps} steps, "
+            "without validations",
+        ]
+    )
 
 
 def _started(options: argparse.Namespace) -> "tuple[Path, Iterator[TrainingProgress]]":
@@ -110,7 +141,7 @@ def _started(options: argparse.Namespace) -> "tuple[Path, Iterator[TrainingProgr
         options.data,
         options.out,
         device=options.device or "auto",
-        data_workers=options.data_workers or 0,
+        data_workers=options.data_workers,
         threads=options.threads,
         start_from=options.start_from,
     )

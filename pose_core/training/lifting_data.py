@@ -141,7 +141,8 @@ class HeldOut:
 def load_split(folder: Path, skipped: SkipLog) -> tuple[list[Motion], list[Motion]]:
     """Motions to train on, and those that the default split holds out (all, if it holds none).
 
-    The folder "bundled" stands for the motions that PoseStage makes itself. Files that cannot be used are left out and noted.
+    The folder "bundled" stands for the motions that PoseStage makes itself. Files that cannot be
+    used are left out and noted.
 
     Raises
     ------

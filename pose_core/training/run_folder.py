@@ -149,6 +149,11 @@ class RunFolder:
         self.set_status(state=state)
         path.unlink(missing_ok=True)
 
+    def fail(self, message: str, hint: str) -> None:
+        """Keep what went wrong and what to do."""
+        self.log({"state": "failed", "message": message, "hint": hint})
+        self.set_status(state="failed", message=message, hint=hint)
+
     # -- checkpoints -----------------------------------------------------------------------
 
     def save_checkpoint(self, state: Mapping[str, Any], *, is_best: bool = False) -> None:

@@ -177,11 +177,13 @@ def queue_run(
     run: Path,
     *,
     device: str = "auto",
-    data_workers: int = 0,
+    data_workers: int | None = None,
     threads: int | None = None,
     start_from: Path | None = None,
 ) -> RunSummary:
     """Make the folder of a run that ``posestage train --resume RUN`` starts later.
+
+    The arguments are those of `pose_core.training.start.train`.
 
     Raises
     ------

@@ -10,14 +10,14 @@ import torch
 from pose_core.data.skipping import SkipLog
 from pose_core.errors import ConfigError, DataError, PoseStageError
 from pose_core.inference.device import choose_device
+from pose_core.training.batches import default_workers
 from pose_core.training.engine import Engine, TrainingProgress
 from pose_core.training.failures import explained
 from pose_core.training.processes import is_first_process
-from pose_core.training.recipes import TASKS, Recipe, recipe_from
+from pose_core.training.provenance import recipe_of
+from pose_core.training.recipes import TASKS, Recipe
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.runs import run_config
-
-_SETTINGS_BESIDE_THE_RECIPE = ("data", "start_from", "machine")
 
 
 def train(
@@ -26,7 +26,7 @@ def train(
     out: Path,
     *,
     device: str = "cpu",
-    data_workers: int = 0,
+    data_workers: int | None = 0,
     threads: int | None = None,
     start_from: Path | None = None,
 ) -> Iterator[TrainingProgress]:
@@ -42,8 +42,8 @@ def train(
     out : Path
         Run folder.
     device : {"cpu", "cuda", "auto"}
-    data_workers : int
-        Processes that draw samples ahead.
+    data_workers : int, optional
+        Processes that draw samples ahead; None for as many as suit the device.
     threads : int, optional
         CPU threads; PyTorch's choice by default.
     start_from : Path, optional
@@ -115,11 +115,11 @@ def resume(
     machine = config.get("machine", {}) | {k: v for k, v in given.items() if v is not None}
     origin = config.get("start_from")
     yield from train(
-        _recipe_of(config),
+        recipe_of(config),
         config["data"],
         out,
         device=machine.get("device", "auto"),
-        data_workers=machine.get("data_workers", 0),
+        data_workers=machine.get("data_workers"),
         threads=machine.get("threads"),
         start_from=Path(origin) if origin else None,
     )
@@ -142,12 +142,9 @@ def _train(run: RunFolder, recipe: Recipe, config: Mapping[str, Any]) -> Iterato
         if state is None:
             raise DataError(f"{config['start_from']} has no checkpoint to start from.")
         task.network.load_state_dict(state["average"])
-    yield from Engine(task, recipe.schedule, run, device, machine["data_workers"]).train()
-
-
-def _recipe_of(config: Mapping[str, Any]) -> Recipe:
-    values = {k: v for k, v in config.items() if k not in _SETTINGS_BESIDE_THE_RECIPE}
-    return recipe_from(values)
+    workers = machine["data_workers"]
+    workers = default_workers(device) if workers is None else workers
+    yield from Engine(task, recipe.schedule, run, device, workers).train()
 
 
 def _refuse_other_settings(run: RunFolder, config: Mapping[str, Any]) -> None:
@@ -159,7 +156,7 @@ def _refuse_other_settings(run: RunFolder, config: Mapping[str, Any]) -> None:
     if old is None:
         return
     start_from = Path(old["start_from"]) if old.get("start_from") else None
-    old = run_config(_recipe_of(old), old["data"], start_from, config["machine"])
+    old = run_config(recipe_of(old), old["data"], start_from, config["machine"])
     differing = sorted(name for name in config if old[name] != config[name])
     if differing:
         raise ConfigError(
