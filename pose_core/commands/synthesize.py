@@ -23,7 +23,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "them with virtual cameras. The same command goes on with a run that was stopped; the "
         "same seed gives the same pictures.",
     )
-    parser.add_argument("--mocap", type=Path, required=True, metavar="DIR", help="motion capture")
+    parser.add_argument(
+        "--mocap",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help='motion capture, or the word "bundled" for movements that PoseStage makes itself',
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for pictures and labels")
     parser.add_argument("--count", type=int, metavar="N", help="samples to write to --out")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="draw 24 samples into one PNG")

@@ -183,10 +183,11 @@ class Split:
         return [m for m in motions if self.held_out_by(m)]
 
 
-# Subjects: one who does rehabilitation exercises, a walker, a cartwheeler, two dancers. Actions:
-# one family from each kind of source, so that no trained action resembles them.
+# Subjects: one who does rehabilitation exercises, a walker, a cartwheeler, two dancers, and two of
+# the bundled motions. Actions: one family from each kind of source, so that no trained action
+# resembles them.
 DEFAULT_SPLIT = Split(
-    subjects=("uiprmd_08", "07", "49", "55", "85"),
+    subjects=("uiprmd_08", "07", "49", "55", "85", "bundled_09", "bundled_10"),
     actions=(
         "side lunge",
         "standing shoulder scaption",
@@ -194,5 +195,6 @@ DEFAULT_SPLIT = Split(
         "wash",
         "swordplay",
         "dance - sideways",
+        "bundled kick",
     ),
 )

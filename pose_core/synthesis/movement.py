@@ -1,240 +1,229 @@
-"""A short movement written as formulas: a person walks along a curve, squats, lifts a knee.
+"""Movements made by computation: the one of the bundled clip, and many to train and try with."""
 
-World coordinates: x right, y away from the camera, z up, metres, the floor at z = 0. The person's
-own axes: x forward, y left, z up. Feet stay where they stand; legs are bent to reach them.
-"""
-
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import torch
 
-from pose_core.skeleton import H36M_17
+from pose_core.data.mocap import Motion, load_motions
+from pose_core.data.skipping import SkipLog
+from pose_core.synthesis import acts
+from pose_core.synthesis.body import Body
+from pose_core.synthesis.puppet import Build, Movement, build_of
+from pose_core.synthesis.script import DEGREES, Script
 
 FPS = 30
-NUM_FRAMES = 9 * FPS
-
-# Bone lengths and offsets of an adult of 1.74 m, metres.
-_THIGH, _SHIN, _UPPER_ARM, _FOREARM = 0.43, 0.42, 0.29, 0.25
-_HIP_SIDE, _SHOULDER_SIDE = 0.09, 0.185
-_SPINE_UP, _SHOULDER_UP, _THORAX_UP = 0.25, 0.25, 0.265
-_STAND_HEIGHT = 0.915  # of the pelvis
-# In the foot's axes, from the ball of the foot.
-_ANKLE_FROM_BALL = np.array([-0.125, 0.0, 0.065])
-_BALL_HEIGHT, _HEEL_TO_BALL = 0.022, 0.18
-_SIDES = {"left": 1.0, "right": -1.0}
-
-# The plan, seconds.
-_FIRST_STEP_S, _STEP_S, _SWING_S, _NUM_STEPS = 0.4, 0.5, 0.4, 7
-_WALK_END_S = _FIRST_STEP_S + _NUM_STEPS * _STEP_S
-_SQUAT_S = (4.1, 6.7)
-_KNEE_LIFT_S = (6.9, 8.8)
-# The path on the floor: straight to the left, then a curve towards the camera.
-_STRAIGHT_M, _CURVE_RADIUS_M, _CURVE_ANGLE = 0.5, 1.4, np.radians(90)
-_PATH_M = _STRAIGHT_M + _CURVE_RADIUS_M * _CURVE_ANGLE
+SAMPLE_SECONDS = 11.8
+# The word that stands for these motions in place of a folder of motion capture.
+BUNDLED = "bundled"
+NUM_PEOPLE = 10
+_SECONDS = 14.0
+# Nobody stands like a statue: how far channels stray (degrees), and how often they turn (seconds).
+_STRAY_DEG, _STRAY_EVERY_S = 1.2, (0.9, 1.8)
 
 
-@dataclass(frozen=True, eq=False)
-class Movement:
-    """Positions and directions of a body over T frames, in the world.
+def sample_movement(build: Build) -> Movement:
+    """The bundled clip: a walk past and towards the camera, a punch, a kick, a turn, a reach.
+
+    The camera looks along +y. `FPS` frames per second for `SAMPLE_SECONDS`.
+    """
+    script = Script(build, heading=0.0, place=(-0.95, 0.75))
+    fidget(script, SAMPLE_SECONDS, np.random.default_rng(4))
+    script.wait(0.25)
+    script.walk(4, step_m=0.75 * build.leg, turn=np.radians(-90), step_s=0.54, first="right")
+    script.act(acts.on_side(acts.PUNCH, "right"))
+    script.wait(1.15)
+    script.act(acts.on_side(acts.HAND_TO_SHOULDER, "left"), speed=1.2)
+    script.wait(1.35)
+    script.act(acts.on_side(acts.KICK, "left"))
+    script.wait(1.75)
+    script.turn(np.radians(-360), num_steps=6, step_s=0.40)
+    script.act(acts.on_side(acts.REACH, "left"), speed=1.15)
+    return script.movement(FPS, SAMPLE_SECONDS)
+
+
+def motions_from(data: Path, skipped: SkipLog | None = None) -> list[Motion]:
+    """Motions of a folder (`load_motions`), or our own where the folder is called `BUNDLED`.
+
+    Raises
+    ------
+    PoseStageError
+        As `load_motions`.
+    """
+    return bundled_motions() if str(data) == BUNDLED else load_motions(data, skipped)
+
+
+def bundled_motions(seed: int = 0) -> list[Motion]:
+    """Everyday movements of several people, so that anybody can train without any data.
+
+    Ten people of the shipped body model do each kind of movement once, at their own pace and size;
+    subjects and actions are named, and `pose_core.data.mocap.DEFAULT_SPLIT` holds some out.
 
     Parameters
     ----------
-    joints : dict of str to (T, 3) ndarray
-        The 17 joints by name, metres.
-    axes : dict of str to (T, 3, 3) ndarray
-        Columns are the forward, left and up directions of the pelvis, the thorax, the head, and
-        of each hand and foot (``left_hand``; a hand's "down" points to the fingers).
+    seed : int
+        The same seed gives the same motions.
     """
-
-    joints: dict[str, np.ndarray]
-    axes: dict[str, np.ndarray]
-
-    @property
-    def positions(self) -> np.ndarray:
-        """(T, 17, 3) joints in the order of Human3.6M-17, metres."""
-        return np.stack([self.joints[name] for name in H36M_17.joint_names], axis=1)
-
-
-def make_movement(num_frames: int = NUM_FRAMES) -> Movement:
-    """Compute the movement at 30 frames per second."""
-    t = np.arange(num_frames) / FPS
-    squat = _bump(t, *_SQUAT_S, rise=1.1)
-    lift = _bump(t, *_KNEE_LIFT_S, rise=0.7)
-    place, heading = _path(_walked(t))
-    walk = _ease((t - _FIRST_STEP_S) / 0.6) * _ease((_WALK_END_S - t) / 0.6)
-    phase = np.pi * (t - _FIRST_STEP_S) / _STEP_S  # pi for each step; the left foot steps first
-    swing = walk * np.sin(phase - 0.6)
-
-    joints: dict[str, np.ndarray] = {}
-    axes: dict[str, np.ndarray] = {}
-    balls = {side: _foot(side, t, lift, axes) for side in _SIDES}
-    axes["pelvis"] = _turn("z", heading + 0.10 * swing) @ _turn("y", 0.05 + 0.45 * squat)
-    height = _STAND_HEIGHT - 0.012 * walk * (1 + np.cos(2 * phase)) - 0.37 * squat - 0.01 * lift
-    to_right = _turn("z", heading)[:, :, 1] * -1.0
-    sway = 0.022 * walk * np.sin(phase + 0.2) + 0.07 * lift
-    back = -_turn("z", heading)[:, :, 0] * (0.14 * squat)[:, None]
-    pelvis = place + back + to_right * sway[:, None]
-    pelvis[:, 2] = height
-    joints["pelvis"] = pelvis
-    _add_trunk(joints, axes, heading, swing, squat, lift)
-    for side in _SIDES:
-        _add_leg(side, joints, axes, balls[side], heading)
-        _add_arm(side, joints, axes, t, swing, squat, lift)
-    return Movement(joints, axes)
+    rng = np.random.default_rng([seed, 77])
+    body = Body()
+    shapes = rng.choice(len(body.shapes), NUM_PEOPLE, replace=False)
+    motions = []
+    for person, shape in enumerate(shapes):
+        build = build_of(body, body.shapes[torch.as_tensor(int(shape))])
+        for action, perform in KINDS.items():
+            positions = _performed(build, perform, rng)
+            motions.append(
+                Motion(
+                    name=f"{BUNDLED}_{person + 1:02}_{action.replace(' ', '_')}",
+                    positions=positions.astype(np.float32),
+                    fps=float(FPS),
+                    action=f"{BUNDLED} {action}",
+                    subject=f"{BUNDLED}_{person + 1:02}",
+                    source=BUNDLED,
+                )
+            )
+    return motions
 
 
-def _add_trunk(
-    joints: dict[str, np.ndarray],
-    axes: dict[str, np.ndarray],
-    heading: np.ndarray,
-    swing: np.ndarray,
-    squat: np.ndarray,
-    lift: np.ndarray,
+def fidget(script: Script, seconds: float, rng: np.random.Generator, size: float = 1.0) -> None:
+    """Let trunk, head and arms stray a little all the time."""
+    for channel in DEGREES:
+        times = np.cumsum(rng.uniform(*_STRAY_EVERY_S, int(seconds / _STRAY_EVERY_S[0]) + 2))
+        values = rng.normal(0, _STRAY_DEG * size, len(times))
+        keys = list(zip((times - times[0]).tolist(), values.tolist(), strict=True))
+        script.act({channel: keys})
+
+
+def _performed(
+    build: Build, perform: "Callable[[Script, np.random.Generator], None]", rng: np.random.Generator
+) -> np.ndarray:
+    """Joints (T, 17, 3) of a person who does one kind of thing again and again."""
+    script = Script(
+        build,
+        heading=rng.uniform(-np.pi, np.pi),
+        stance_m=rng.uniform(0.08, 0.14),
+        toe_out_deg=rng.uniform(2, 14),
+    )
+    fidget(script, _SECONDS + 5, rng, rng.uniform(1, 3))
+    while script.now_s < _SECONDS:
+        perform(script, rng)
+        script.wait(rng.uniform(0.1, 0.6))
+    return script.movement(FPS).positions
+
+
+# --- kinds of movement ---------------------------------------------------------------------------
+
+
+def _act(
+    script: Script,
+    rng: np.random.Generator,
+    *options: acts.Act,
+    both: float = 0.0,
+    share: float = 1.0,
 ) -> None:
-    """Spine, thorax, neck, head and the roots of arms and legs."""
-    axes["thorax"] = _turn("z", heading - 0.12 * swing) @ _turn("y", 0.06 + 0.50 * squat)
-    # The head follows the path a little ahead of the body, and looks up while squatting.
-    look = _turn("z", heading - 0.04 * swing)
-    axes["head"] = look @ _turn("y", 0.06 - 0.12 * squat + 0.10 * lift)
-    joints["spine"] = joints["pelvis"] + axes["pelvis"] @ [0.01, 0.0, _SPINE_UP]
-    thorax = axes["thorax"]
-    joints["thorax"] = joints["spine"] + thorax @ [0.015, 0.0, _THORAX_UP]
-    skull = joints["spine"] + thorax @ [0.02, 0.0, _THORAX_UP + 0.10]
-    joints["neck"] = skull + axes["head"] @ [0.045, 0.0, 0.045]
-    joints["head_top"] = skull + axes["head"] @ [0.015, 0.0, 0.19]
-    for side, sign in _SIDES.items():
-        joints[f"{side}_hip"] = joints["pelvis"] + axes["pelvis"] @ [0.0, sign * _HIP_SIDE, 0.0]
-        offset = [0.0, sign * _SHOULDER_SIDE, _SHOULDER_UP]
-        joints[f"{side}_shoulder"] = joints["spine"] + thorax @ offset
+    """One of several acts, with a random side (or both), speed and size."""
+    act = options[rng.integers(len(options))]
+    if rng.random() < both:
+        keys = acts.with_both(act)
+    else:
+        keys = acts.on_side(act, "left" if rng.random() < 0.5 else "right")
+    speed = rng.uniform(0.75, 1.3)
+    script.act(keys, speed=speed, size=rng.uniform(0.75, 1.1))
+    script.wait(share * acts.length_s(act) / speed)
 
 
-def _add_leg(
-    side: str,
-    joints: dict[str, np.ndarray],
-    axes: dict[str, np.ndarray],
-    ball: np.ndarray,
-    heading: np.ndarray,
-) -> None:
-    """Bend hip and knee so that the foot stays where it is."""
-    hip = joints[f"{side}_hip"]
-    ankle = ball + axes[f"{side}_foot"] @ _ANKLE_FROM_BALL
-    towards = ankle - hip
-    distance = np.linalg.norm(towards, axis=-1, keepdims=True)
-    reach = np.minimum(distance, 0.998 * (_THIGH + _SHIN))
-    towards /= distance
-    forward = _turn("z", heading) @ [1.0, _SIDES[side] * 0.22, 0.0]
-    forward -= (forward * towards).sum(-1, keepdims=True) * towards
-    forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
-    along = (_THIGH**2 - _SHIN**2 + reach**2) / (2 * reach)
-    joints[f"{side}_knee"] = hip + along * towards + np.sqrt(_THIGH**2 - along**2) * forward
-    joints[f"{side}_ankle"] = hip + reach * towards
+def _walk(script: Script, rng: np.random.Generator) -> None:
+    script.walk(
+        int(rng.integers(3, 9)),
+        step_m=rng.uniform(0.55, 0.9) * script.build.leg,
+        turn=rng.uniform(-1.6, 1.6),
+        step_s=rng.uniform(0.45, 0.62),
+        first="left" if rng.random() < 0.5 else "right",
+    )
 
 
-def _add_arm(
-    side: str,
-    joints: dict[str, np.ndarray],
-    axes: dict[str, np.ndarray],
-    t: np.ndarray,
-    swing: np.ndarray,
-    squat: np.ndarray,
-    lift: np.ndarray,
-) -> None:
-    """Swing against the leg of the same side; both forward in the squat; one at the knee lift."""
-    sign = _SIDES[side]
-    is_reaching = side == "right"  # opposite to the lifted left knee
-    arms_up = _bump(t, _SQUAT_S[0] - 0.1, _SQUAT_S[1] + 0.1, rise=0.9)
-    reach = lift if is_reaching else -0.35 * lift
-    flexion = 0.05 + 0.42 * sign * swing + 1.70 * arms_up + 0.40 * squat + 1.5 * reach
-    abduction = sign * (0.13 - 0.08 * arms_up + 0.12 * lift)
-    bend = 0.25 + 0.18 * sign * swing + 0.10 * arms_up + (0.35 if is_reaching else 0.5) * lift
-    upper = axes["thorax"] @ _turn("y", -flexion) @ _turn("x", abduction)
-    lower = upper @ _turn("y", -bend)
-    joints[f"{side}_elbow"] = joints[f"{side}_shoulder"] - _UPPER_ARM * upper[:, :, 2]
-    joints[f"{side}_wrist"] = joints[f"{side}_elbow"] - _FOREARM * lower[:, :, 2]
-    axes[f"{side}_hand"] = lower @ _turn("y", np.full(len(t), -0.12))
+def _step_aside(script: Script, rng: np.random.Generator) -> None:
+    """Sideways or backwards; the foot of that side goes first."""
+    direction = (-1 if rng.random() < 0.5 else 1) * rng.uniform(0.4, 0.9) * np.pi
+    script.walk(
+        int(rng.integers(1, 4)),
+        step_m=rng.uniform(0.25, 0.4) * script.build.leg,
+        step_s=rng.uniform(0.45, 0.65),
+        first="left" if direction > 0 else "right",
+        sideways=direction,
+    )
 
 
-# --- the path and the feet -----------------------------------------------------------------------
+def _turn(script: Script, rng: np.random.Generator) -> None:
+    angle = (-1 if rng.random() < 0.5 else 1) * rng.uniform(0.6, 2 * np.pi)
+    steps = max(2, round(abs(angle) / rng.uniform(0.7, 1.1)))
+    script.turn(angle, num_steps=steps, step_s=rng.uniform(0.36, 0.5))
 
 
-def _walked(t: np.ndarray) -> np.ndarray:
-    """Metres along the path: from rest to an even pace and back to rest."""
-    ramp = 0.6
-    u = np.clip(t - _FIRST_STEP_S, 0, _WALK_END_S - _FIRST_STEP_S - 0.1)
-    total = _WALK_END_S - _FIRST_STEP_S - 0.1
-    start = np.where(u < ramp, u**2 / (2 * ramp), u - ramp / 2)
-    rest = np.maximum(u - (total - ramp), 0)
-    return _PATH_M * (start - rest**2 / (2 * ramp)) / (total - ramp)
+def _lunge(script: Script, rng: np.random.Generator) -> None:
+    side = "left" if rng.random() < 0.5 else "right"
+    depth = rng.uniform(0.6, 1.1)
+    script.act({"ahead": acts.bump(0.22 * depth, 0, 0.8, 1.4, 2.2),
+                "crouch": acts.bump(0.14 * depth, 0, 0.9, 1.3, 2.2)})  # fmt: skip
+    script.step(side, 0.62 * depth * script.build.leg, 0.0, duration_s=0.6)
+    script.wait(0.8)
+    script.step(side, 0.0, 0.0, duration_s=0.6)
+    script.wait(0.3)
 
 
-def _path(walked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Floor position (..., 3) and heading (angle of "forward" from x) at a length of path."""
-    bend = np.maximum(walked - _STRAIGHT_M, 0) / _CURVE_RADIUS_M
-    x = -np.minimum(walked, _STRAIGHT_M) - _CURVE_RADIUS_M * np.sin(bend)
-    y = -_CURVE_RADIUS_M * (1 - np.cos(bend))
-    end_bend = _CURVE_ANGLE
-    x += _STRAIGHT_M + _CURVE_RADIUS_M * np.sin(end_bend)  # the path ends at the origin
-    y += _CURVE_RADIUS_M * (1 - np.cos(end_bend))
-    return np.stack([x, y, np.zeros_like(x)], axis=-1), np.pi + bend
+def _boxing(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.PUNCH, share=rng.uniform(0.6, 1.0))
 
 
-def _footprint(side: str, walked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the ball of a foot stands, and its heading, when the body is this far."""
-    place, heading = _path(walked)
-    sign = _SIDES[side]
-    forward = np.stack([np.cos(heading), np.sin(heading), np.zeros_like(heading)], axis=-1)
-    left = np.stack([-np.sin(heading), np.cos(heading), np.zeros_like(heading)], axis=-1)
-    return place + 0.12 * forward + sign * 0.095 * left, heading + sign * 0.12
+def _kicking(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.KICK, acts.KNEE_LIFT)
 
 
-def _foot(side: str, t: np.ndarray, lift: np.ndarray, axes: dict[str, np.ndarray]) -> np.ndarray:
-    """Ball of a foot (T, 3) over the steps; adds the axes of the foot."""
-    swings = [_FIRST_STEP_S + k * _STEP_S for k in range(_NUM_STEPS)][_SIDES[side] < 0 :: 2]
-    ball, heading = _footprint(side, np.zeros_like(t))
-    pitch, height = np.zeros_like(t), np.zeros_like(t)
-    for start in swings:
-        # The next stance is centred under the body as it passes over.
-        stance_middle = start + (_SWING_S + 2 * _STEP_S) / 2
-        next_ball, next_heading = _footprint(side, _walked(np.full_like(t, stance_middle)))
-        u = (t - start) / _SWING_S
-        moved = _ease(u)
-        ball += moved[:, None] * (next_ball - ball)
-        heading = heading + moved * (next_heading - heading)
-        inside = np.clip(u, 0, 1)
-        height += 0.09 * np.sin(np.pi * inside) ** 2
-        # The heel rises before the swing and touches the floor first after it.
-        pitch += 0.75 * np.exp(-(((u + 0.02) / 0.33) ** 2)) - 0.30 * np.exp(
-            -(((u - 0.97) / 0.2) ** 2)
-        )
-    if side == "left":
-        height = height + 0.36 * lift
-        ball += (0.16 * lift)[:, None] * _turn("z", heading)[:, :, 0]
-        pitch = pitch + 0.35 * lift
-    ball[:, 2] = _BALL_HEIGHT + height + _HEEL_TO_BALL * np.sin(np.maximum(-pitch, 0))
-    axes[f"{side}_foot"] = _turn("z", heading) @ _turn("y", pitch)
-    return ball
+def _reaching(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.REACH, acts.ARM_UP, acts.ARM_OUT, acts.HAND_TO_SHOULDER, both=0.3)
 
 
-# --- building blocks -----------------------------------------------------------------------------
+def _greeting(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.WAVE, acts.WAVE, acts.HANDS_ON_HIPS, both=0.15)
 
 
-def _ease(u: np.ndarray) -> np.ndarray:
-    """0 up to u = 0, 1 from u = 1 on, smooth between."""
-    u = np.clip(u, 0.0, 1.0)
-    return u**3 * (10 - 15 * u + 6 * u**2)
+def _exercise(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.TWIST, acts.SIDE_BEND, acts.KNEE_LIFT, acts.ARM_OUT)
 
 
-def _bump(t: np.ndarray, start: float, end: float, rise: float) -> np.ndarray:
-    """0 outside start..end (seconds), 1 in the middle, with smooth flanks of `rise` seconds."""
-    return _ease((t - start) / rise) * _ease((end - t) / rise)
+def _squatting(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.SQUAT, acts.SQUAT, acts.PICK_UP)
 
 
-def _turn(axis: str, angle: np.ndarray | float) -> np.ndarray:
-    """Rotation matrices (T, 3, 3) by angles (T,) in radians about one axis."""
-    angle = np.atleast_1d(angle)
-    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-    matrices = np.tile(np.eye(3), (len(angle), 1, 1))
-    matrices[:, i, i] = matrices[:, j, j] = np.cos(angle)
-    matrices[:, j, i] = np.sin(angle)
-    matrices[:, i, j] = -np.sin(angle)
-    return matrices
+def _sitting(script: Script, rng: np.random.Generator) -> None:
+    _act(script, rng, acts.SIT)
+
+
+def _everything(script: Script, rng: np.random.Generator) -> None:
+    """Acts one after the other, half of them while walking or turning."""
+    alone = (_lunge, _step_aside, _squatting, _sitting, _kicking, _boxing)
+    if rng.random() < 0.5:
+        alone[rng.integers(len(alone))](script, rng)
+        return
+    act = (_reaching, _greeting)[rng.integers(2)]
+    before = script.now_s
+    act(script, rng)
+    script.now_s = before
+    (_walk, _turn)[rng.integers(2)](script, rng)
+
+
+KINDS: dict[str, Callable[[Script, np.random.Generator], None]] = {
+    "walk": _walk,
+    "step aside": _step_aside,
+    "turn": _turn,
+    "lunge": _lunge,
+    "punch": _boxing,
+    "kick": _kicking,
+    "reach": _reaching,
+    "wave": _greeting,
+    "twist and bend": _exercise,
+    "squat": _squatting,
+    "sit": _sitting,
+    "mixed": _everything,
+}

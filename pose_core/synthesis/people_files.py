@@ -19,8 +19,9 @@ import torch
 
 from pose_core.array_files import DamagedArrays, read_arrays
 from pose_core.atomic_file import atomic_write, make_folder
-from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
+from pose_core.data.mocap import DEFAULT_SPLIT, Motion
 from pose_core.errors import DataError
+from pose_core.synthesis.movement import BUNDLED, motions_from
 from pose_core.synthesis.people import PeopleBatch, PeopleConfig, PeopleSource
 
 SHARD_SAMPLES = 64
@@ -62,14 +63,14 @@ _source: PeopleSource | None = None
 
 
 def select_motions(mocap: Path, split: str) -> list[Motion]:
-    """Motions below a folder: all, those to train on, or those never trained on.
+    """Motions below a folder (or "bundled"): all, those to train on, or those never trained on.
 
     Raises
     ------
     DataError
         If none is left, or one cannot be read.
     """
-    motions = load_motions(mocap)
+    motions = motions_from(mocap)
     if split != "all":
         held_out, training = DEFAULT_SPLIT.held_out(motions), DEFAULT_SPLIT.training(motions)
         motions = held_out if split == "held-out" else training
@@ -93,7 +94,7 @@ def write_people(
     Parameters
     ----------
     mocap, out : Path
-        Folders of motion capture and of the samples.
+        Folders of motion capture (or "bundled") and of the samples.
     config : PeopleConfig
     num_samples, seed : int
     split : str
@@ -168,6 +169,8 @@ def _load_labels(path: Path) -> dict[str, np.ndarray]:
 
 def _fingerprint(mocap: Path) -> str:
     """Tells folders of motion apart by the names and sizes of their files."""
+    if str(mocap) == BUNDLED:
+        return BUNDLED
     names = sorted(f"{p.relative_to(mocap)} {p.stat().st_size}" for p in mocap.rglob("*.*"))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 

@@ -16,7 +16,7 @@ from pose_core.synthesis.body import Body, apply_blend, turn_by_blend
 from pose_core.synthesis.rasterise import Mesh, Rasteriser, depths_of, faces_of, rasterise_torch
 
 NEAREST_M = 0.2
-_SHADOW_MAP = 128
+SHADOW_MAP = 128
 # Surfaces nearer to the light than this in front of a point do not shade it.
 _SHADOW_BIAS_M = 0.02
 # A person's shadow takes away at most this share of the light on the ground.
@@ -105,11 +105,19 @@ class Renderer:
         Its device is where everything happens.
     rasterise : Rasteriser
         The backend.
+    shadow_map : int
+        Side of the picture in which shadows are looked up, pixels; it covers the person.
     """
 
-    def __init__(self, body: Body, rasterise: Rasteriser = rasterise_torch) -> None:
+    def __init__(
+        self,
+        body: Body,
+        rasterise: Rasteriser = rasterise_torch,
+        shadow_map: int = SHADOW_MAP,
+    ) -> None:
         self.body = body
         self._rasterise = rasterise
+        self._shadow_map = shadow_map
         self._two_sided = (body.face_kinds == pack.SKIRT) | (body.face_kinds == pack.HAIR)
         eyes = body.faces[body.face_kinds == pack.EYE].unique()
         vertices = body.template[: body.num_vertices]
@@ -142,7 +150,7 @@ class Renderer:
             Height of the level ground on which shadows fall; NaN for none.
         """
         surface = self._dress(shape, rest, transforms, look)
-        shadows = _ShadowMaps(surface, look.light[:, 0], self._rasterise)
+        shadows = _ShadowMaps(surface, look.light[:, 0], self._rasterise, self._shadow_map)
         screen = _screen(surface.vertices, view)
         keys = self._rasterise(screen, surface.mesh, size)
         face = faces_of(keys)
@@ -249,12 +257,15 @@ class _ShadowMap:
         Box of the body along these axes, metres.
     depth : (Z * Z,) Tensor
         0 to 1 in that box; infinite where there is nothing.
+    side : int
+        Z, pixels.
     """
 
     axes: Tensor
     low: Tensor
     extent: Tensor
     depth: Tensor
+    side: int
 
     def at(self, world: Tensor, bias_m: float) -> Tensor:
         """Share (N,) of the light that does not reach points (3, N)."""
@@ -263,19 +274,19 @@ class _ShadowMap:
     def to_map(self, world: Tensor) -> Tensor:
         """Column, row (pixels of the map) and depth (0..1) of points (3, N)."""
         place = (self.axes @ world - self.low[:, None]) / self.extent[:, None]
-        scale = place.new_tensor([_SHADOW_MAP - 2.0, _SHADOW_MAP - 2.0, 1.0])
+        scale = place.new_tensor([self.side - 2.0, self.side - 2.0, 1.0])
         return place * scale[:, None] + place.new_tensor([1.0, 1.0, 0.0])[:, None]
 
     def at_map(self, place: Tensor, bias_m: float) -> Tensor:
         """As `at`, for points on the map (3, N)."""
         x, y, depth = place
-        column = (x - 0.5).clamp(0, _SHADOW_MAP - 2).to(torch.int32)
-        row = (y - 0.5).clamp(0, _SHADOW_MAP - 2).to(torch.int32)
+        column = (x - 0.5).clamp(0, self.side - 2).to(torch.int32)
+        row = (y - 0.5).clamp(0, self.side - 2).to(torch.int32)
         limit = depth - bias_m / self.extent[2]
         shadow = torch.zeros_like(x)
         # The mean over four neighbours softens the edge. The map's rim is empty.
-        corner = row * _SHADOW_MAP + column
-        for step in (0, 1, _SHADOW_MAP, _SHADOW_MAP + 1):
+        corner = row * self.side + column
+        for step in (0, 1, self.side, self.side + 1):
             shadow += self.depth.index_select(0, corner + step) < limit
         return 0.25 * shadow
 
@@ -289,9 +300,14 @@ class _ShadowMaps:
     towards_light : (B, 3) Tensor
         Unit directions.
     rasterise : Rasteriser
+    side : int
+        Of each map, pixels.
     """
 
-    def __init__(self, surface: _Surface, towards_light: Tensor, rasterise: Rasteriser) -> None:
+    def __init__(
+        self, surface: _Surface, towards_light: Tensor, rasterise: Rasteriser, side: int
+    ) -> None:
+        self._side = side
         up = torch.zeros_like(towards_light) + towards_light.new_tensor([0.31, 0.17, 0.93])
         across = normalize(torch.linalg.cross(up, towards_light), dim=1)
         down = torch.linalg.cross(across, towards_light)
@@ -301,14 +317,14 @@ class _ShadowMaps:
         self._low, high = by_axis.amin(2), by_axis.amax(2)
         self._extent = (high - self._low).clamp_min(1e-3)
         flat = (seen - self._low[:, None]) / self._extent[:, None]
-        scale = flat.new_tensor([_SHADOW_MAP - 2.0, _SHADOW_MAP - 2.0, 1.0])
+        scale = flat.new_tensor([side - 2.0, side - 2.0, 1.0])
         points = flat * scale + flat.new_tensor([1.0, 1.0, 0.0])
-        size = (_SHADOW_MAP, _SHADOW_MAP)
-        self._depth = depths_of(rasterise(points, surface.mesh, size)).flatten(1)
+        self._depth = depths_of(rasterise(points, surface.mesh, (side, side))).flatten(1)
 
     def of(self, person: int) -> _ShadowMap:
         """The map of one person."""
-        return _ShadowMap(*(x[person] for x in (self._axes, self._low, self._extent, self._depth)))
+        fields = (self._axes, self._low, self._extent, self._depth)
+        return _ShadowMap(*(x[person] for x in fields), side=self._side)
 
 
 def _ground_shade(

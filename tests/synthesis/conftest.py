@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from pose_core.data.mocap import Motion
+from pose_core.synthesis.acts import KNEE_LIFT, SQUAT, on_side
 from pose_core.synthesis.body import Body
-from pose_core.synthesis.movement import FPS, make_movement
+from pose_core.synthesis.movement import FPS
 from pose_core.synthesis.people import PeopleConfig, PeopleSource
+from pose_core.synthesis.puppet import build_of
+from pose_core.synthesis.script import Script
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +28,16 @@ def body() -> Body:
 
 
 @pytest.fixture(scope="session")
-def walk_and_squat() -> np.ndarray:
-    """(270, 17, 3) joints of a walk, a squat and a lifted knee, z up, metres."""
-    return make_movement().positions.astype(np.float32)
+def walk_and_squat(body) -> np.ndarray:
+    """(270, 17, 3) joints of a walk, a squat and a lifted left knee, z up, metres."""
+    script = Script(build_of(body, torch.zeros(len(body.basis))), heading=np.pi)
+    script.wait(0.3)
+    script.walk(5, turn=np.pi / 2)
+    script.wait(0.2)
+    script.act(on_side(SQUAT, "right"))
+    script.wait(3.1)
+    script.act(on_side(KNEE_LIFT, "left"))  # highest in frames 230 to 240
+    return script.movement(FPS, 9.0).positions.astype(np.float32)
 
 
 @pytest.fixture(scope="session")

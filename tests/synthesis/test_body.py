@@ -43,9 +43,25 @@ def test_joints_lie_where_anatomy_says(body):
     heights = [float(at[name][2]) for name in order]
     assert heights == sorted(heights)
     assert at["left_shoulder"][0] > 0.1  # the body faces -y, so its left is +x
-    assert at["neck"][1] < at["head_top"][1]  # the nose is in front
+    # As in motion capture, where the neck is half way to the top of the head (0.50 to 0.51).
+    way = at["head_top"] - at["thorax"]
+    assert 0.45 < (at["neck"] - at["thorax"]) @ way / way.square().sum() < 0.57
+    assert at["neck"][1] > -0.09 + at["thorax"][1]  # inside the head, not at the tip of the nose
     np.testing.assert_allclose(at["left_knee"][0], -at["right_knee"][0], atol=0.005)
     torch.testing.assert_close(at["pelvis"], (at["left_hip"] + at["right_hip"]) / 2)
+
+
+def test_bones_of_limbs_keep_their_length_in_every_pose(body):
+    generator = torch.Generator().manual_seed(4)
+    rest = body.rest(body.sample_shapes(1, generator)).expand(6, -1, -1)
+    rotations = random_rotations(6).float()
+    transforms = body.transforms(rest, rotations, torch.zeros(6, 3))
+    at_rest, posed = body.joints(rest), body.joints(apply_blend(body.blend(transforms), rest))
+    for parent, child in H36M_17.bones:
+        if H36M_17.side(child) == "middle" or H36M_17.joint_names[child].endswith("shoulder"):
+            continue
+        before, after = ((x[:, child] - x[:, parent]).norm(dim=-1) for x in (at_rest, posed))
+        torch.testing.assert_close(after, before, atol=2e-4, rtol=0)
 
 
 def test_pose_agrees_with_a_slow_walk_through_the_tree():
