@@ -125,7 +125,8 @@ class Lifter:
     ) -> tuple[np.ndarray, CorrectionVerdicts | None]:
         from pose_core.inference.fitting import fit_skeleton
 
-        fps = (len(times_s) - 1) / (times_s[-1] - times_s[0]) if len(times_s) > 1 else 25.0
+        # The median: frames without the person must not count as a lower rate.
+        fps = 1 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else 25.0
         grid_s = uniform_times(times_s, lifter_rate(fps, self.entry.rate_hz))
         answer = self.answer(*resample_keypoints(rays, scores, times_s, grid_s))
         poses = resample_poses(answer.stages.swapaxes(0, 1), grid_s, times_s).swapaxes(0, 1)
