@@ -49,12 +49,15 @@ class CurvesView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.plots: dict[tuple[bool, str], MetricPlot] = {}
+        self._is_moved = False
         self.axis = QComboBox()
         self.axis.addItems(["Steps", "Hours"])
         self.axis.setAccessibleName("Horizontal axis")
         self.axis.setToolTip("Horizontal axis; hours are hours of training, without pauses.")
         self.log = QCheckBox("Logarithmic")
-        self.smoothing = QSlider(Qt.Orientation.Horizontal, maximum=LARGEST_SMOOTHING, value=6)
+        self.smoothing = QSlider(Qt.Orientation.Horizontal)
+        self.smoothing.setMaximum(LARGEST_SMOOTHING)
+        self.smoothing.setValue(6)
         self.smoothing.setMaximumWidth(140)
         self.smoothing.setAccessibleName("Smoothing")
         self.smoothing.setToolTip(
@@ -86,6 +89,7 @@ class CurvesView(QWidget):
         layout.addLayout(bar)
         layout.addWidget(self._pages, 1)
         self.axis.currentIndexChanged.connect(self._set_options)
+        self.axis.currentIndexChanged.connect(self.fit)
         self.log.toggled.connect(self._set_options)
         self.smoothing.valueChanged.connect(self._set_options)
         theme().changed.connect(self._set_dark)
@@ -96,6 +100,7 @@ class CurvesView(QWidget):
             self._grid.removeWidget(plot)
             plot.deleteLater()
         self.plots.clear()
+        self._is_moved = False
         self.empty.set_text(title, hint)
         self._pages.setCurrentWidget(self.empty)
 
@@ -112,11 +117,18 @@ class CurvesView(QWidget):
             self._arrange()
             self._set_options()
             self._pages.setCurrentWidget(self._scroll)
+        if not self._is_moved:
+            self.fit()
 
     def fit(self) -> None:
-        """Show the whole curves."""
+        """Show the whole curves, now and as they grow."""
+        self._is_moved = False
+        end = max((plot.last() for plot in self.plots.values()), default=0.0)
         for plot in self.plots.values():
-            plot.fit()
+            plot.fit(end)
+
+    def _on_moved(self) -> None:
+        self._is_moved = True
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -126,6 +138,7 @@ class CurvesView(QWidget):
         plot = MetricPlot(group)
         plot.set_dark(theme().is_dark)
         plot.pointed.connect(self._show_values)
+        plot.moved.connect(self._on_moved)
         if self.plots:
             plot.canvas.setXLink(next(iter(self.plots.values())).canvas)
         return plot
@@ -146,6 +159,8 @@ class CurvesView(QWidget):
                 log=self.log.isChecked(),
                 smoothing=self.smoothing.value() / 100,
             )
+        if not self._is_moved:
+            self.fit()
 
     def _show_values(self, position: float) -> None:
         for plot in self.plots.values():

@@ -106,7 +106,7 @@ class PosePicture(QWidget):
 
 
 class ExamplesView(QWidget):
-    """A validation clip from two sides, over time and stages."""
+    """Poses of held-out motion from two sides, over time and stages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,9 +116,9 @@ class ExamplesView(QWidget):
         self.stage.setAccessibleName("Stage")
         self.stage.setToolTip("Stage of the network; the last one is its answer.")
         self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setAccessibleName("Frame of the validation clip")
+        self.slider.setAccessibleName("Pose of the held-out motion")
         self.error = QLabel()
-        self.error.setToolTip("Mean distance of the joints from the truth in this frame.")
+        self.error.setToolTip("Mean distance of the joints from the truth in this pose.")
         key = QLabel(_key())
         key.setTextFormat(Qt.TextFormat.RichText)
         pictures = QVBoxLayout()
@@ -148,14 +148,14 @@ class ExamplesView(QWidget):
         self.stage.currentIndexChanged.connect(self._draw)
 
     def show_examples(self, examples: Examples | None) -> None:
-        """Show another clip, or newer predictions of the same one, at the frame shown now."""
+        """Show other poses, or newer predictions of the same ones, at the place shown now."""
         if examples is self._examples:
             return
         self._examples = examples
         self._pages.setCurrentIndex(0 if examples is None else 1)
         if examples is None:
             return
-        self.slider.setMaximum(examples.num_frames - 1)
+        self.slider.setMaximum(examples.num_poses - 1)
         if self.stage.count() != examples.num_stages:
             self.stage.blockSignals(True)
             self.stage.clear()
@@ -169,14 +169,15 @@ class ExamplesView(QWidget):
         examples = self._examples
         if examples is None:
             return
-        stage, frame = max(self.stage.currentIndex(), 0), self.slider.value()
-        distances = np.linalg.norm(examples.true, axis=-1)
-        radius = float(np.nanmax(distances)) if np.isfinite(distances).any() else 1.0
+        stage, index = max(self.stage.currentIndex(), 0), self.slider.value()
+        radius = float(np.linalg.norm(examples.true, axis=-1).max())
         for picture in (self.front, self.side):
-            picture.show_pose(examples.predicted[stage, frame], examples.true[frame], radius)
-        error = examples.error_mm(stage, frame)
-        text = "no truth" if math.isnan(error) else f"{error:.0f} mm from the truth"
-        self.error.setText(f"Frame {frame} of {examples.num_frames - 1}: {text}")
+            picture.show_pose(examples.predicted[stage, index], examples.true[index], radius)
+        window = examples.window
+        self.error.setText(
+            f"{examples.error_mm(stage, index):.0f} mm from the truth · window "
+            f"{window[index] + 1} of {window[-1] + 1} · step {examples.step:,}"
+        )
 
 
 def _key() -> str:

@@ -1,4 +1,4 @@
-"""Follows one run on disk: its events as they come, its examples, what it takes of the machine."""
+"""Follows one run on disk: its events as they come, its examples, its use of the machine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.training.examples import FILE_NAME, Examples, load_examples
 from app.training.run_curves import Group, RunCurves
-from app.training.usage import Usage, UsageMeter
+from app.training.usage import usage_text
 from app.training.work import last_words
 from app.workers.task import Task, TaskRunner
+from pose_core.errors import DataError
 from pose_core.training.run_status import is_alive, read_json
 from pose_core.training.runs import read_events
 
@@ -26,8 +27,8 @@ class Following:
     groups : list of Group, optional
         All curves; None where nothing has come since the last time.
     examples : Examples, optional
-    usage : Usage, optional
-        None unless its process lives.
+    usage : str
+        What it takes of the machine; empty unless its process lives.
     last_words : str
         End of its log.
     """
@@ -35,7 +36,7 @@ class Following:
     run: Path
     groups: list[Group] | None
     examples: Examples | None
-    usage: Usage | None
+    usage: str
     last_words: str
 
 
@@ -46,7 +47,6 @@ class _Follow:
         self.run = run
         self._curves = RunCurves()
         self._end = 0
-        self._meter = UsageMeter()
         self._examples: Examples | None = None
         self._examples_time = 0.0
 
@@ -67,13 +67,14 @@ class _Follow:
             self._examples = load_examples(self.run)
         return self._examples
 
-    def _usage(self) -> Usage | None:
-        path = self.run / "status.json"
-        if not path.exists():
-            return None
-        status = read_json(path)
+    def _usage(self) -> str:
+        try:
+            status = read_json(self.run / "status.json")
+        except DataError:  # not there yet, or discarded
+            return ""
+        machine = status.get("machine")
         is_running = status.get("state") == "running" and is_alive(status)
-        return self._meter.measure(status["pid"]) if is_running else None
+        return usage_text(machine) if is_running and isinstance(machine, dict) else ""
 
 
 class RunFollower(QObject):

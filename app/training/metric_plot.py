@@ -1,10 +1,11 @@
 """One plot: raw values thin, their moving mean thick above them, a legend that reads values."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -66,9 +67,12 @@ class MetricPlot(QWidget):
     ----------
     pointed : Signal(float)
         Place on the horizontal axis under the mouse; NaN when it has left.
+    moved : Signal()
+        The user has moved or zoomed the curves.
     """
 
     pointed = Signal(float)
+    moved = Signal()
 
     def __init__(self, group: Group) -> None:
         super().__init__()
@@ -91,8 +95,12 @@ class MetricPlot(QWidget):
         self.canvas.setAccessibleName(f"Curve of {group.title}")
         self._cross = pg.InfiniteLine(angle=90, movable=False)
         self._cross.hide()
-        self.canvas.addItem(self._cross, ignoreBounds=True)
-        self.canvas.scene().sigMouseMoved.connect(self._on_mouse_moved)
+        # Of type Any: the names of pyqtgraph are made at run time.
+        self._item: Any = self.canvas.plotItem
+        self._item.addItem(self._cross, ignoreBounds=True)
+        scene: Any = self.canvas.scene()
+        scene.sigMouseMoved.connect(self._on_mouse_moved)
+        self._item.vb.sigRangeChangedManually.connect(self.moved)
         title = QLabel(group.title)
         font = title.font()
         font.setBold(True)
@@ -152,9 +160,15 @@ class MetricPlot(QWidget):
         for name in self._raw:
             self._set_pens(name)
 
-    def fit(self) -> None:
-        """Show everything."""
-        self.canvas.enableAutoRange()
+    def last(self) -> float:
+        """Where the curves end on the horizontal axis."""
+        ends = [self._axis(curve)[-1] for curve in self._group.curves.values() if len(curve.steps)]
+        return max(ends, default=0.0)
+
+    def fit(self, end: float) -> None:
+        """Show everything from the start to `end` on the horizontal axis."""
+        self._item.setXRange(0.0, max(end, 1e-9), padding=0.02)
+        self.canvas.enableAutoRange(axis="y")
 
     # -- values under the mouse ------------------------------------------------------------
 
@@ -182,9 +196,9 @@ class MetricPlot(QWidget):
     def leaveEvent(self, event: object) -> None:
         self.pointed.emit(math.nan)
 
-    def _on_mouse_moved(self, place: object) -> None:
-        if self.canvas.plotItem.sceneBoundingRect().contains(place):
-            self.pointed.emit(self.canvas.plotItem.vb.mapSceneToView(place).x())
+    def _on_mouse_moved(self, place: QPointF) -> None:
+        if self._item.sceneBoundingRect().contains(place):
+            self.pointed.emit(self._item.vb.mapSceneToView(place).x())
 
     # -- details ---------------------------------------------------------------------------
 
@@ -209,8 +223,10 @@ class MetricPlot(QWidget):
 
     def _set_pens(self, name: str) -> None:
         index = list(self._raw).index(name)
-        thick = curve_pen(index, is_dark=self._is_dark, width=2.2)
-        thin = curve_pen(index, is_dark=self._is_dark, width=1)
+        # The lines of pyqtgraph count in pixels of the screen, whatever its scale.
+        scale = self.devicePixelRatioF()
+        thick = curve_pen(index, is_dark=self._is_dark, width=2.2 * scale)
+        thin = curve_pen(index, is_dark=self._is_dark, width=scale)
         thin.setStyle(Qt.PenStyle.SolidLine)
         faint = QColor(thin.color())
         faint.setAlpha(_RAW_ALPHA)
@@ -220,5 +236,5 @@ class MetricPlot(QWidget):
         thin.setColor(faint)
         self._raw[name].setPen(thin)
         self._mean[name].setPen(thick)
-        self._samples[name].pen = QPen(thick)
+        self._samples[name].pen = thick
         self._samples[name].update()

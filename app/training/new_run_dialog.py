@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.operations.context import AppContext
 from app.operations.settings import DEVICES
+from app.training.data_choice import DataChoice
 from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
 from app.training.service import Runs
 from app.training.usage import bytes_text
@@ -31,17 +31,10 @@ from app.workers.task import Task
 from pose_core.errors import PoseStageError
 from pose_core.progress import format_seconds
 from pose_core.training.recipe_files import recipe_names
-from pose_core.training.runs import BUNDLED_DATA
 
 if TYPE_CHECKING:
     from pose_core.training.budget import Budget
 
-DATA = {
-    "bundled": ("Bundled motions", "Made by PoseStage itself: nothing has to be there."),
-    "mocap": ("Motion capture", "A folder of BVH, AMC, C3D, TRC or npz files."),
-    "people": ("Synthesized people", "A folder that `posestage synthesize` has written."),
-    "annotations": ("My annotations", "A folder of sessions with keypoints set by hand."),
-}
 FILE_CHOICE = "another file"
 SETTLE_MS = 700
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")
@@ -85,7 +78,7 @@ class NewRunDialog(QDialog):
         self._connect()
         self._show_recipe()
         if like is not None and self._facts is not None:
-            self._show_data(self._facts.data)
+            self.data.set_data(self._facts.data, self._facts.annotations or ())
 
     # -- construction ----------------------------------------------------------------------
 
@@ -100,12 +93,7 @@ class NewRunDialog(QDialog):
             self.recipe.setCurrentIndex(max(self.recipe.findData("temporal"), 0))
         self._recipe_index = self.recipe.currentIndex()
         self.about = _hint()
-        self.data = QComboBox()
-        for key, (text, _) in DATA.items():
-            self.data.addItem(text, key)
-        self.data_hint = _hint()
-        self.folder = QLineEdit(placeholderText="Folder")
-        self.browse = QPushButton("Choose...")
+        self.data = DataChoice(self._context.settings)
         self.device = QComboBox()
         for value, text in DEVICES.items():
             self.device.addItem(text, value)
@@ -126,19 +114,11 @@ class NewRunDialog(QDialog):
         self.problem.setProperty("warning", True)
 
     def _lay_out(self) -> None:
-        folder = QHBoxLayout()
-        folder.addWidget(self.folder, 1)
-        folder.addWidget(self.browse)
-        self._folder_row = QWidget()
-        folder.setContentsMargins(0, 0, 0, 0)
-        self._folder_row.setLayout(folder)
         form = QFormLayout()
         for label, widget in (
             ("Recipe", self.recipe),
             ("", self.about),
             ("Data", self.data),
-            ("", self._folder_row),
-            ("", self.data_hint),
             ("Begin with", self.begin_with),
             ("Runs on", self.device),
             ("Name", self.name),
@@ -160,10 +140,8 @@ class NewRunDialog(QDialog):
 
     def _connect(self) -> None:
         self.recipe.activated.connect(self._on_recipe_chosen)
-        self.data.currentIndexChanged.connect(self._update)
-        self.browse.clicked.connect(self._ask_for_folder)
-        for line in (self.folder, self.name):
-            line.textChanged.connect(self._update)
+        self.data.changed.connect(self._update)
+        self.name.textChanged.connect(self._update)
         for number in (self.steps, self.batch, self.seed):
             number.valueChanged.connect(self._update)
         for box in (self.device, self.begin_with):
@@ -198,6 +176,7 @@ class NewRunDialog(QDialog):
             return
         facts = self._facts
         self.about.setText(facts.about)
+        self.data.set_sees_pictures(facts.annotations is not None)
         for box, value in (
             (self.steps, facts.steps),
             (self.batch, facts.batch),
@@ -220,26 +199,10 @@ class NewRunDialog(QDialog):
             number += 1
         return f"{stem}-{number}"
 
-    def _show_data(self, data: str) -> None:
-        if data == BUNDLED_DATA:
-            self.data.setCurrentIndex(self.data.findData("bundled"))
-        else:
-            self.data.setCurrentIndex(self.data.findData("mocap"))
-            self.folder.setText(data)
-
-    def _ask_for_folder(self) -> None:
-        kind = f"training {self.data.currentData()}"
-        start = self.folder.text() or self._context.settings.folder(kind)
-        path = QFileDialog.getExistingDirectory(self, self.data.currentText(), start)
-        if path:
-            self._context.settings.set_folder(kind, Path(path).parent)
-            self.folder.setText(path)
-
     # -- the answer ------------------------------------------------------------------------
 
     def wanted(self) -> NewRun:
         """The run as described now."""
-        is_bundled = self.data.currentData() == "bundled"
         begin_with, facts = self.begin_with.currentData(), self._facts
         own = (facts.steps, facts.batch, facts.seed) if facts else (None, None, None)
         chosen = (self.steps.value(), self.batch.value(), self.seed.value())
@@ -250,7 +213,8 @@ class NewRunDialog(QDialog):
             name=self.name.text().strip(),
             recipe=self.recipe.currentData(),
             like=self._like,
-            data=BUNDLED_DATA if is_bundled else self.folder.text().strip(),
+            data=self.data.data(),
+            annotations=self.data.chosen_annotations(),
             device=self.device.currentData(),
             steps=steps,
             batch=batch,
@@ -262,17 +226,21 @@ class NewRunDialog(QDialog):
         """Hand over the run."""
         if self._complaint():
             return
-        self._settle.stop()
         self._on_accept(self.wanted())
         super().accept()
 
+    def done(self, result: int) -> None:
+        """Measure nothing more."""
+        self._settle.stop()
+        super().done(result)
+
     def _complaint(self) -> str:
         """What is missing; empty when all is there."""
-        name, is_bundled = self.name.text().strip(), self.data.currentData() == "bundled"
+        name = self.name.text().strip()
         if self._facts is None:
             return "Choose another recipe."
-        if not is_bundled and not Path(self.folder.text().strip() or "?").is_dir():
-            return "Choose the folder of the data."
+        if complaint := self.data.complaint():
+            return complaint
         if not _NAME.fullmatch(name):
             return "Give it a name: letters, digits, blanks, dots, hyphens and underscores."
         if any(run.name.casefold() == name.casefold() for run in self._runs.listed):
@@ -280,9 +248,6 @@ class NewRunDialog(QDialog):
         return ""
 
     def _update(self) -> None:
-        is_bundled = self.data.currentData() == "bundled"
-        self._folder_row.setVisible(not is_bundled)
-        self.data_hint.setText(DATA[self.data.currentData()][1])
         complaint = self._complaint()
         self.problem.setText(complaint)
         self.problem.setVisible(bool(complaint))
@@ -312,15 +277,14 @@ class NewRunDialog(QDialog):
 
 def budget_text(budget: "Budget") -> str:
     """Memory and time in words."""
-    largest = budget.largest_batch
-    return " · ".join(
-        [
-            f"{bytes_text(budget.peak_memory_bytes)} of memory at most",
-            f"{1000 * budget.seconds_per_step:.0f} ms a step",
-            f"{format_seconds(budget.seconds)} in all",
-            *([f"batches up to {largest:,} fit"] if largest else []),
-        ]
+    taken, free = bytes_text(budget.peak_memory_bytes), bytes_text(budget.free_memory_bytes)
+    text = (
+        f"{format_seconds(budget.seconds)} in all, {1000 * budget.seconds_per_step:.0f} ms a step "
+        f"· {taken} of {free} free memory · batches up to {budget.largest_batch:,} fit"
     )
+    if not budget.fits:
+        text += f"\nA batch of {budget.batch:,} does not fit on this machine."
+    return text
 
 
 def _hint() -> QLabel:
@@ -331,6 +295,7 @@ def _hint() -> QLabel:
 
 
 def _number(least: int, most: int) -> QSpinBox:
-    box = QSpinBox(groupSeparatorShown=True)
+    box = QSpinBox()
+    box.setGroupSeparatorShown(True)
     box.setRange(least, most)
     return box

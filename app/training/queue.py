@@ -5,13 +5,15 @@ served. A run is started as a process of its own, which outlives the application
 """
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
-from PySide6.QtCore import QLockFile, QProcess
+from PySide6.QtCore import QLockFile
 
 from pose_core.atomic_file import atomic_write, make_folder
 from pose_core.errors import DataError
@@ -19,6 +21,14 @@ from pose_core.training.run_status import read_json, write_json_atomic
 from pose_core.training.runs import RunSummary, list_runs
 
 _LOCK_WAIT_MS = 5000
+# A session or group of its own: what ends this process, Ctrl+C in its terminal too, leaves it be.
+_DETACHED: dict[str, Any] = (
+    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
+    if sys.platform == "win32"
+    else {"start_new_session": True}
+)
+# Those that this process started, to be asked for their exit code: else they stay as zombies.
+_children: list[subprocess.Popen[Any]] = []
 
 
 def waiting(folder: Path) -> list[str]:
@@ -76,6 +86,7 @@ def start_next(folder: Path) -> RunSummary | None:
     DataError
         If it cannot be started; it is out of the queue then.
     """
+    _children[:] = [child for child in _children if child.poll() is None]
     if not waiting(folder):
         return None
     with _locked(folder):
@@ -98,22 +109,23 @@ def start(run: Path) -> None:
     DataError
         If the system cannot start it.
     """
-    process = QProcess()
-    process.setProgram(sys.executable)
-    process.setArguments(["-m", "pose_core", "train", "--resume", str(run)])
-    log = str(run / "log.txt")
-    append = QProcess.OpenModeFlag.Append
-    process.setStandardOutputFile(log, append)
-    process.setStandardErrorFile(log, append)
-    process.setStandardInputFile(QProcess.nullDevice())
-    (run / "stop").unlink(missing_ok=True)
-    is_started, pid = process.startDetached()
-    if not is_started:
+    try:
+        (run / "stop").unlink(missing_ok=True)
+        with (run / "log.txt").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "pose_core", "train", "--resume", str(run)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **_DETACHED,
+            )
+    except OSError as error:
         raise DataError(
-            f"The training process of {run.name} could not be started: {process.errorString()}.",
+            f"The training process of {run.name} could not be started: {error}.",
             "Try `posestage train --resume` with the folder in a terminal.",
-        )
-    _note_start(run, pid)
+        ) from error
+    _children.append(child)
+    _note_start(run, child.pid)
 
 
 def _note_start(run: Path, pid: int) -> None:

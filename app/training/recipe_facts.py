@@ -23,6 +23,8 @@ class RecipeFacts:
     steps, batch, seed : int
     data : str
         What a run trains on; empty for a recipe.
+    annotations : tuple of str, optional
+        The user's files of 2D; None for networks that see keypoints and have no use for them.
     """
 
     kind: str
@@ -31,6 +33,7 @@ class RecipeFacts:
     batch: int
     seed: int
     data: str = ""
+    annotations: tuple[str, ...] | None = None
 
 
 def facts_of_recipe(name: str) -> RecipeFacts:
@@ -58,6 +61,7 @@ def facts_of_run(run: Path) -> RecipeFacts:
 def _facts(values: Mapping[str, Any], name: str) -> RecipeFacts:
     try:
         schedule = values["schedule"]
+        annotations = values.get("task", {}).get("data", {}).get("annotations")
         return RecipeFacts(
             kind=str(values["kind"]),
             about=str(values.get("about", "")),
@@ -65,6 +69,7 @@ def _facts(values: Mapping[str, Any], name: str) -> RecipeFacts:
             batch=int(schedule.get("batch", _BATCH)),
             seed=int(schedule.get("seed", _SEED)),
             data=str(values.get("data", "")),
+            annotations=None if annotations is None else tuple(map(str, annotations)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{name} is no recipe: {error!r}.", "Choose another one.") from error

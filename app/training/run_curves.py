@@ -8,8 +8,6 @@ from typing import Any
 from app.training.series import Curve, Series
 
 SECONDS_PER_HOUR = 3600.0
-# A longer silence between two records of a running run was no training: it was killed.
-LONGEST_RECORD_S = 1800.0
 
 _PART = re.compile(r"\s*(stage|step)\s*\d+$")
 UNITS = {
@@ -61,12 +59,14 @@ class RunCurves:
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one event; those that are no records of training only end a stretch of time."""
-        terms, step, time = event.get("terms"), event.get("step"), event.get("time")
-        is_record = isinstance(terms, Mapping) and isinstance(step, int | float)
-        self._count_time(time if isinstance(time, int | float) else None, is_record=is_record)
-        if event.get("state") == "resumed" and isinstance(step, int | float):
+        step, terms = event.get("step"), event.get("terms")
+        is_record = isinstance(terms, Mapping)
+        self._count_time(event.get("time"), is_record=is_record)
+        if not isinstance(step, int | float):
+            return
+        if event.get("state") == "resumed":
             self._cut(step + 1)
-        if not is_record:
+        if not isinstance(terms, Mapping):
             return
         if step <= self._step:
             self._cut(step)
@@ -83,11 +83,12 @@ class RunCurves:
         for series in (*self._terms.values(), *self._validation.values()):
             series.cut(step)
 
-    def _count_time(self, time: float | None, *, is_record: bool) -> None:
-        if time is not None and self._last_time is not None and is_record:
-            passed = time - self._last_time
-            self._seconds += passed if 0 <= passed <= LONGEST_RECORD_S else 0.0
-        self._last_time = time if is_record else None
+    def _count_time(self, time: object, *, is_record: bool) -> None:
+        """Time passes between the records of one process, not while there is none."""
+        now = float(time) if isinstance(time, int | float) else None
+        if now is not None and self._last_time is not None and is_record:
+            self._seconds += max(now - self._last_time, 0.0)
+        self._last_time = now
 
     def _put(self, series: dict[str, Series], values: Mapping[str, Any], step: float) -> None:
         hours = self._seconds / SECONDS_PER_HOUR

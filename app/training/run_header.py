@@ -133,9 +133,9 @@ class RunHeader(QWidget):
 
     def show_following(self, run: RunSummary, following: Following | None) -> None:
         """Show what its process takes, or why there is none."""
-        usage = following.usage if following is not None else None
-        self.usage.setText(usage.text() if usage is not None else "")
-        self.usage.setVisible(usage is not None)
+        usage = following.usage if following is not None else ""
+        self.usage.setText(usage)
+        self.usage.setVisible(bool(usage))
         text = problem_text(run, following.last_words if following is not None else "")
         self._problem_text.setText(text)
         self.problem.setVisible(bool(text))

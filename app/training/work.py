@@ -5,7 +5,7 @@ Nothing here touches a widget.
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +22,13 @@ from pose_core.models.registry import (
     load_user_models,
     model_entry,
 )
+from pose_core.training.recipe_files import read_recipe
 from pose_core.training.run_status import is_alive, read_json, write_json_atomic
 from pose_core.training.runs import BUNDLED_DATA, RunSummary, queue_run, request_stop
 
 if TYPE_CHECKING:
-    from pose_core.training.budget import Budget
-
     from pose_core.models.registry import ModelEntry
+    from pose_core.training.budget import Budget
     from pose_core.training.recipes import Recipe
 
 # A step of the largest networks takes seconds, and a validation some more.
@@ -57,6 +57,8 @@ class NewRun:
         Folder or file, or `BUNDLED_DATA`.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    annotations : tuple of str
+        Files of the user's annotations, for networks that see pictures.
     steps, batch, seed : int, optional
         None leaves them as they are in the recipe.
     start_from : Path, optional
@@ -68,6 +70,7 @@ class NewRun:
     data: str = BUNDLED_DATA
     device: str = "auto"
     like: Path | None = None
+    annotations: tuple[str, ...] = ()
     steps: int | None = None
     batch: int | None = None
     seed: int | None = None
@@ -83,16 +86,18 @@ def recipe_of(wanted: NewRun) -> "Recipe":
         If there is no such recipe or run, or a setting is not possible.
     """
     map_torch_library()
-    from pose_core.training.recipes import load_recipe, recipe_from  # noqa: PLC0415 - PyTorch
+    from pose_core.training.recipes import recipe_from  # noqa: PLC0415 - PyTorch
 
     if wanted.like is None:
-        recipe = load_recipe(wanted.recipe)
+        values = read_recipe(wanted.recipe)
     else:
-        config = read_json(wanted.like / "config.json")
-        recipe = recipe_from({k: config.get(k) for k in ("about", "kind", "task", "schedule")})
+        values = read_json(wanted.like / "config.json")
+    values = {key: values.get(key, {}) for key in ("about", "kind", "task", "schedule")}
     changes = {"batch": wanted.batch, "seed": wanted.seed}
-    changes = {key: value for key, value in changes.items() if value is not None}
-    recipe = replace(recipe, schedule=replace(recipe.schedule, **changes))
+    values["schedule"] |= {key: value for key, value in changes.items() if value is not None}
+    if wanted.annotations:
+        values["task"].setdefault("data", {})["annotations"] = list(wanted.annotations)
+    recipe = recipe_from(values)
     if wanted.steps in (None, recipe.schedule.num_steps):
         return recipe
     return recipe.with_steps(wanted.steps)
@@ -124,9 +129,7 @@ def measure_budget(wanted: NewRun) -> "Budget":
     recipe = recipe_of(wanted)
     from pose_core.training.budget import estimate_budget  # noqa: PLC0415 - PyTorch
 
-    from pose_core.inference.device import choose_device  # noqa: PLC0415 - after PyTorch is mapped
-
-    return estimate_budget(recipe, choose_device(wanted.device))
+    return estimate_budget(recipe, wanted.device)
 
 
 def publish(run: Path) -> ModelEntry:
