@@ -39,8 +39,7 @@ def _both(*names: str) -> tuple[str, ...]:
 
 # What each joint is made of; more landmarks gain less than 0.3 % of the trunk. Right joints
 # mirror left ones. Feet say which way the hips face. Elbows and the spine stay as the recipe has
-# them, for no landmark improves them. So does the neck: that of rendered people is the tip of the
-# nose, while motion capture, from which networks learn to lift, has it inside the head.
+# them, for no landmark improves them.
 _MADE_OF = {
     "left_hip": _both("hip", "shoulder", "heel", "foot_index"),
     "left_knee": ("left_knee", "left_ankle"),
@@ -48,6 +47,7 @@ _MADE_OF = {
     "left_shoulder": ("left_shoulder", "left_ear", "left_hip"),
     "left_wrist": ("left_wrist", "left_elbow", "left_pinky", "left_thumb"),
     "thorax": _both("shoulder", "hip", "ear"),
+    "neck": ("nose", *_both("ear", "mouth", "shoulder")),
     "head_top": ("nose", *_both("eye", "ear", "mouth", "shoulder")),
 }
 _LIMB_JOINTS = [j for j in range(H36M_17.num_joints) if H36M_17.side(j) != "middle"]
