@@ -160,6 +160,12 @@ def world_walker(num_frames: int = 200, fps: float = 50.0, seed: int = 0) -> np.
     return out.astype(np.float32)
 
 
+@pytest.fixture(scope="session")
+def walking() -> np.ndarray:
+    """(200, 17, 3) of `world_walker`, 50 frames per second."""
+    return world_walker()
+
+
 @pytest.fixture
 def motion() -> Motion:
     return Motion("walk", world_walker(), 50.0, "walking", "one", "test")
