@@ -115,6 +115,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("go.stage_forward", "Stage Forward", "]", needs="pose"),
     _A("go.stage_first", "First Stage", "{", needs="pose"),
     _A("go.stage_last", "Last Stage", "}", needs="pose"),
+    _A("go.next_problem", "Next Problem", "N", "Of anatomy, see the laboratory.", needs="pose"),
+    _A("go.previous_problem", "Previous Problem", "Shift+N", needs="pose"),
     _A(
         "go.disagreement",
         "Next Frame Where Stages Disagree",
@@ -148,6 +150,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("pose.clear_range", "Clear the Range", "Ctrl+D", "Of the timeline.", needs="clip"),
     _A("laboratory.stages", "Stages", "Ctrl+1", "What each stage of the model does.", needs="clip"),
     _A("laboratory.curves", "Curves", "Ctrl+2", "What a joint does over time.", needs="clip"),
+    _A("laboratory.anatomy", "Anatomy", "Ctrl+3", "What a body cannot do.", needs="clip"),
     _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),

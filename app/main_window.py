@@ -221,6 +221,8 @@ class MainWindow(QMainWindow):
         return {
             **panels,
             "go.disagreement": lambda: laboratory.go_to_next("stages"),
+            "go.next_problem": lambda: laboratory.go_to_next("anatomy"),
+            "go.previous_problem": lambda: laboratory.go_to_next("anatomy", -1),
         }
 
     def _pose_handlers(self) -> dict[str, Callable[[], object]]:

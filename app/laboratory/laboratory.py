@@ -24,10 +24,17 @@ def _curves(bench: Bench) -> LabPanel:
     return CurvesPanel(bench)
 
 
+def _anatomy(bench: Bench) -> LabPanel:
+    from app.laboratory.anatomy import AnatomyPanel
+
+    return AnatomyPanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
 PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("stages", "Stages", _stages),
     ("curves", "Curves", _curves),
+    ("anatomy", "Anatomy", _anatomy),
 )
 
 

@@ -25,13 +25,13 @@ class StageView:
     name : str
     xyz : (17, 3) ndarray
         Root-relative, camera axes, metres; NaN where missing.
-    facts : str
-        Movement and error.
+    facts : tuple of str
+        Movement and error, a line each.
     """
 
     name: str
     xyz: np.ndarray
-    facts: str
+    facts: tuple[str, ...]
 
 
 class StageStrip(QWidget):
@@ -100,18 +100,18 @@ class StageStrip(QWidget):
         painter.setPen(QPen(palette.color(border), 2 if is_current else 1))
         painter.setBrush(palette.color(QPalette.ColorRole.Base))
         painter.drawRoundedRect(cell, 4, 4)
-        line = painter.fontMetrics().height() + 2
-        picture = cell.adjusted(4, line + 4, -4, -line - 4)
         ink = palette.color(QPalette.ColorRole.Text)
         painter.setPen(ink)
-        inside = cell.adjusted(6, 4, -6, -4)
         metrics = painter.fontMetrics()
-        for text, side in (
-            (view.name, Qt.AlignmentFlag.AlignTop),
-            (view.facts, Qt.AlignmentFlag.AlignBottom),
-        ):
-            shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(inside.width()))
-            painter.drawText(inside, side | Qt.AlignmentFlag.AlignHCenter, shown)
+        line = metrics.height()
+        # As many lines below in every cell, so that all skeletons stand at the same height.
+        num_facts = max(len(each.facts) for each in self.views)
+        picture = cell.adjusted(4, line + 6, -4, -num_facts * line - 6)
+        places = [cell.top() + 4, *(picture.bottom() + 2 + k * line for k in range(num_facts))]
+        for text, top in zip((view.name, *view.facts), places, strict=False):
+            shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(cell.width() - 10))
+            row = QRectF(cell.left() + 5, top, cell.width() - 10, line)
+            painter.drawText(row, Qt.AlignmentFlag.AlignCenter, shown)
         painter.save()
         painter.setClipRect(picture)
         scale = min(picture.width(), picture.height()) / (2.1 * self._radius_m)

@@ -19,6 +19,7 @@ from pose_core.skeleton import H36M_17
 
 LANE = "Stage movement"
 LANE_COLOUR = (150, 150, 90)
+HEADROOM = 1.5  # for the names of the curves
 MORPH_MS = 900  # from one stage to the next
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 
@@ -45,7 +46,6 @@ class StagesPanel(LabPanel):
         self.joints = NumberTable("Joint", JOINT_NAMES)
         self.curve = Plots()
         self._plot = self.curve.add_plot(0)
-        self._plot.setLabel("left", "mean over joints (mm)")
         self._plot.setLabel("bottom", "stage")
         self.curve.add_legend(self._plot)
         self.curve.setMinimumSize(140, 90)
@@ -162,7 +162,7 @@ class StagesPanel(LabPanel):
             facts = [f"moved {moved_mm[k - 1]:.1f} mm"] if k else []
             if errors is not None and np.isfinite(errors[k, frame]).any():
                 facts.append(f"error {1000 * np.nanmean(errors[k, frame]):.1f} mm")
-            views.append(StageView(f"{k + 1}  {name}", subject.stages[k, frame], ", ".join(facts)))
+            views.append(StageView(f"{k + 1}  {name}", subject.stages[k, frame], tuple(facts)))
         truth = None if subject.truth_xyz is None else subject.truth_xyz[frame]
         if truth is not None:
             truth = truth - truth[0]
@@ -178,7 +178,7 @@ class StagesPanel(LabPanel):
         self.joints.set_columns(_columns(subject, movement))
         self.joints.set_numbers(_numbers(movement, subject.frame))
         joint = self.joints.selected
-        what = "mean over joints" if joint is None else JOINT_NAMES[joint]
+        what = "mean" if joint is None else JOINT_NAMES[joint]
         self._plot.setLabel("left", f"{what} (mm)")
         stages = np.arange(1, len(subject.stages) + 1)
         self._plot.clear()
@@ -189,6 +189,8 @@ class StagesPanel(LabPanel):
             self._draw_curve(stages, error, "error", truth_pen())
         self._plot.getAxis("bottom").setTicks([[(int(k), str(k)) for k in stages]])
         self._plot.setXRange(0.8, len(stages) + 0.2, padding=0)
+        highest = max((curve.getData()[1].max() for curve in self._plot.listDataItems()), default=1)
+        self._plot.setYRange(0, HEADROOM * highest, padding=0)
 
     def _draw_curve(self, x: np.ndarray, y: np.ndarray, name: str, pen: pg.QtGui.QPen) -> None:
         if np.isfinite(y).any():

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 Rgb = tuple[int, int, int]
-LaneKind = Literal["curve", "mask", "marks"]
+LaneKind = Literal["curve", "mask", "marks", "heat"]
 
 # From the Okabe-Ito set; orange and blue are kept for left and right.
 GOOD: Rgb = (0, 158, 115)
@@ -29,13 +29,15 @@ class Lane:
     name : str
         Shown beside the lane.
     values : (T,) ndarray
-        Curve: float, NaN where there is none. Mask and marks: bool.
-    kind : {"curve", "mask", "marks"}
-        A filled curve, stretches of frames, or single frames that must not be overlooked.
+        Curve and heat: float, NaN where there is none. Mask and marks: bool.
+    kind : {"curve", "mask", "marks", "heat"}
+        A filled curve, stretches of frames, single frames that must not be overlooked, or frames
+        whose colour is the stronger the higher their value is.
     colour : (int, int, int)
         RGB 0..255.
     value_range : (float, float)
-        Bottom and top of a curve.
+        Bottom and top of a curve. Heat: values up to the first are not shown, those from the
+        second on in full colour.
     warn_below : float, optional
         Values of a curve below this are drawn in the warning colour.
     unit : str
@@ -62,7 +64,7 @@ class Lane:
         self.warn_below = warn_below
         self.unit = unit
         self.is_high_bad = is_high_bad
-        self.values = np.asarray(values, dtype=np.float32 if kind == "curve" else bool)
+        self.values = np.asarray(values, dtype=np.float32 if self._is_number else bool)
         # Sums up to each frame give the mean of any stretch at once.
         known = np.isfinite(self.values)
         self._num_known = np.concatenate([[0], np.cumsum(known)])
@@ -73,6 +75,10 @@ class Lane:
         return len(self.values)
 
     @property
+    def _is_number(self) -> bool:
+        return self.kind in ("curve", "heat")
+
+    @property
     def title(self) -> str:
         """Name with the unit of the axis."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
@@ -80,9 +86,9 @@ class Lane:
     def text_at(self, frame: int) -> str:
         """What the lane says about a frame; empty where it says nothing."""
         value = self.values[frame]
-        if self.kind != "curve":
+        if not self._is_number:
             return self.name.lower() if value else ""
-        if not np.isfinite(value):
+        if not np.isfinite(value) or (self.kind == "heat" and value <= self.value_range[0]):
             return ""
         return (
             f"{self.name} {value:.1f} {self.unit}"
@@ -122,13 +128,16 @@ class Lane:
         """
         if self.kind == "curve":
             return self._render_curve(columns, height)
-        share = self.mean(columns)
-        alpha = np.where(share > 0, 0.45 + 0.55 * share, 0.0)
-        if self.kind == "marks":
-            marked = np.nan_to_num(share) > 0
-            wide = marked.copy()  # two pixels at least, so that no single frame is overlooked
-            wide[1:] |= marked[:-1]
-            alpha = wide.astype(np.float64)
+        if self.kind == "heat":
+            low, high = self.value_range
+            worst = np.nan_to_num(self.worst(columns))
+            strength = np.clip((worst - low) / (high - low), 0, 1)
+            alpha = _widened(np.where(worst > low, 0.3 + 0.7 * strength, 0.0))
+        elif self.kind == "marks":
+            alpha = _widened((np.nan_to_num(self.mean(columns)) > 0).astype(np.float64))
+        else:
+            share = self.mean(columns)
+            alpha = np.where(share > 0, 0.45 + 0.55 * share, 0.0)
         image = np.zeros((height, len(columns.start), 4), np.uint8)
         image[..., :3] = self.colour
         image[..., 3] = np.round(255 * np.nan_to_num(alpha))
@@ -151,6 +160,11 @@ class Lane:
             image[:, worst < self.warn_below, :3] = WARNING
         image[..., 3] = np.round(255 * np.nan_to_num(alpha))
         return image
+
+
+def _widened(alpha: np.ndarray) -> np.ndarray:
+    """Make everything two pixels wide at least, so that no single frame is overlooked."""
+    return np.maximum(alpha, np.concatenate([[0.0], alpha[:-1]]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from pose_core.errors import ConfigError
 from pose_core.levelling import UP
 from pose_core.skeleton import H36M_17, Skeleton
 
-_LEGS, _ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
+LEGS, ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
 # Height of the ankle joint above the sole.
 _ANKLE_HEIGHT_M = 0.08
 # An ankle stands that is as near as this to where it rests, and rises or falls no faster.
@@ -192,7 +192,7 @@ def side_swap_gain(poses: np.ndarray, skeleton: Skeleton = H36M_17) -> np.ndarra
     """
     gain = np.full(poses.shape[:2], np.nan)
     exchanged = poses[:, skeleton.mirror_index]
-    for limb in (_LEGS, _ARMS):
+    for limb in (LEGS, ARMS):
         joints = [skeleton.index(f"{side}_{name}") for side in ("left", "right") for name in limb]
         before = poses[:-1, joints]
         kept = np.linalg.norm(poses[1:, joints] - before, axis=-1).mean(-1)

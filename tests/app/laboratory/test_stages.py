@@ -33,8 +33,8 @@ def test_table_curve_and_strip_show_the_numbers_of_the_analysis(lab, panel):
         np.testing.assert_array_equal(curves["error"][0], [1, 2, 3])
         first, _, last = panel.strip.views
         assert (first.name, last.name) == ("1  rough", "3  fit")
-        assert f"moved {1000 * moved[1].mean():.1f} mm" in last.facts
-        assert f"error {1000 * error[2].mean():.1f} mm" in last.facts
+        moved_mm, error_mm = 1000 * moved[1].mean(), 1000 * error[2].mean()
+        assert last.facts == (f"moved {moved_mm:.1f} mm", f"error {error_mm:.1f} mm")
         np.testing.assert_array_equal(last.xyz, lab.run.poses.stages[2, frame])
 
 

@@ -1,0 +1,133 @@
+"""Repairs of a person's poses in a few frames, each one undoable step."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from app.commands import EditFrames
+from app.operations.context import AppContext
+from app.workers.task import Task
+from pose_core.analysis import fixes
+from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
+from pose_core.session import ModelRun, Track
+
+ACTION = "Changing the poses"
+
+
+def swap_sides(
+    context: AppContext, track: Track, start: int, end: int, joints: tuple[int, ...]
+) -> None:
+    """Exchange left and right of some joints in the keypoints and in the 3D of all models."""
+
+    def work() -> Track:
+        known = track.keypoints
+        sources_before = np.asarray(known.sources)
+        sources = np.where(np.isnan(known.xy[..., 0]), sources_before, SOURCE_USER)[..., None]
+        arrays = (known.xy, known.scores[..., None], sources)
+        xy, scores, sources = (fixes.swap_sides(each, start, end, joints) for each in arrays)
+        # What was not exchanged keeps its source.
+        is_same = np.ones(sources.shape[:2], dtype=bool)
+        is_same[start:end, list(joints)] = False
+        sources = np.where(is_same, sources_before, sources[..., 0])
+        keypoints = Keypoints2D(xy, scores[..., 0], known.skeleton, sources)
+        runs = {
+            name: with_stages(
+                run, fixes.swap_sides(run.poses.stages, start, end, joints), "swap", start, end
+            )
+            for name, run in track.runs.items()
+        }
+        return replace(track, keypoints=keypoints, runs=runs)
+
+    _run(context, work, "Swap Left and Right", tuple(track.runs), start, end)
+
+
+def smooth(context: AppContext, track: Track, model: str, start: int, end: int) -> None:
+    """Smooth the 3D of one model."""
+    times_s = _times_s(context)
+
+    def change(stages: np.ndarray) -> np.ndarray:
+        return fixes.smooth(stages, times_s, start, end)
+
+    _change_run(context, track, model, change, "Smooth", start, end)
+
+
+def interpolate(context: AppContext, track: Track, model: str, start: int, end: int) -> None:
+    """Replace the 3D of one model by the way from the frame before to the frame after."""
+    times_s = _times_s(context)
+
+    def change(stages: np.ndarray) -> np.ndarray:
+        return fixes.interpolate(stages, times_s, start, end)
+
+    _change_run(context, track, model, change, "Interpolate", start, end)
+
+
+def set_pose(context: AppContext, track: Track, model: str, frame: int, xyz: np.ndarray) -> None:
+    """Set the answer of a model in one frame to a pose (17, 3), root-relative, metres."""
+    run = track.runs[model]
+    stages = run.poses.stages.copy()
+    stages[-1, frame] = xyz
+    after = _with_run(track, model, with_stages(run, stages, "move", frame, frame + 1))
+    command = EditFrames(context.document, "Move a Joint", after, (model,), frame, frame + 1)
+    context.document.undo_stack.push(command)
+
+
+def with_stages(run: ModelRun, stages: np.ndarray, what: str, start: int, end: int) -> ModelRun:
+    """A run with other poses, and a note of it in its provenance."""
+    poses = run.poses
+    changed = Poses3D(stages, poses.root, poses.skeleton, poses.is_root_estimated)
+    before = run.meta.get("edits")
+    edits = [*(before if isinstance(before, list) else []), {"what": what, "frames": [start, end]}]
+    return ModelRun(changed, {**run.meta, "edits": edits})
+
+
+def _change_run(
+    context: AppContext,
+    track: Track,
+    model: str,
+    change: Callable[[np.ndarray], np.ndarray],
+    text: str,
+    start: int,
+    end: int,
+) -> None:
+    run = track.runs[model]
+
+    def work() -> Track:
+        stages = change(run.poses.stages)
+        return _with_run(track, model, with_stages(run, stages, text.lower(), start, end))
+
+    _run(context, work, text, (model,), start, end)
+
+
+def _with_run(track: Track, model: str, run: ModelRun) -> Track:
+    return replace(track, runs={**track.runs, model: run})
+
+
+def _times_s(context: AppContext) -> np.ndarray:
+    session = context.document.session
+    assert session is not None
+    return session.clip.times_s
+
+
+def _run(
+    context: AppContext,
+    work: Callable[[], Track],
+    text: str,
+    models: tuple[str, ...],
+    start: int,
+    end: int,
+) -> None:
+    """Do the work in a thread; what comes out is one undoable step."""
+    document = context.document
+    revision = document.revision
+    task = Task(ACTION, work, revision)
+
+    def on_done(after: Track) -> None:
+        if document.revision == revision:
+            document.undo_stack.push(EditFrames(document, text, after, models, start, end))
+            context.notice(f"{text}: frames {start} to {end - 1}. Ctrl+Z takes it back.")
+        else:
+            context.notice("The session has changed meanwhile: nothing was done.")
+
+    task.succeeded.connect(on_done)
+    context.start_task(task, ACTION)
