@@ -207,8 +207,9 @@ class Script:
         told = {name: np.full(len(t), float(DEGREES.get(name, 0))) for name in names}
         for channel, frames in self._keys:
             times, values = zip(*frames, strict=True)
-            curve = PchipInterpolator(times, values)(np.clip(t, times[0], times[-1]))
-            told[channel] += gaussian_filter1d(curve, _ROUNDING_S * fps, mode="nearest")
+            told[channel] += PchipInterpolator(times, values)(np.clip(t, times[0], times[-1]))
+        for channel, curve in told.items():
+            told[channel] = gaussian_filter1d(curve, _ROUNDING_S * fps, mode="nearest")
         return told
 
     def _feet(self, t: np.ndarray, told: dict[str, np.ndarray], fps: float) -> Feet:
