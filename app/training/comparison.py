@@ -1,7 +1,7 @@
 """Held-out errors of two models side by side."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -12,18 +12,27 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.training.run_curves import UNITS
+from app.training.work import Measured
+from app.workers.task import Task
 from pose_core.models.registry import ModelEntry
 
 CONDITIONS = {
     "noise_detector": "with a detector's errors in the 2D",
     "noise_none": "with exact 2D",
+    "validation": "as the run itself measured",
 }
 _ROW_LINES = 3.4
+_MEASURE = "Measure Both Now"
+_DIFFER = (
+    "The two were measured on different motion: these figures do not compare. "
+    "“Measure Both Now” measures them on the motion that this run held out."
+)
 
 
 @dataclass(frozen=True)
@@ -151,34 +160,46 @@ class ComparisonDialog(QDialog):
     own : ModelEntry
     others : list of ModelEntry
         The one to propose first.
+    measure : callable
+        Starts to measure models on the same motion.
     parent : QWidget
     """
 
-    def __init__(self, own: ModelEntry, others: list[ModelEntry], parent: QWidget) -> None:
+    def __init__(
+        self,
+        own: ModelEntry,
+        others: list[ModelEntry],
+        measure: Callable[[tuple[ModelEntry, ...]], Task],
+        parent: QWidget,
+    ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Compare Models")
-        self._own, self._others = own, others
+        self._own, self._others, self._start_measuring = own, others, measure
+        self._task: Task | None = None
         self.other = QComboBox()
         self.other.setAccessibleName("The other model")
         for entry in others:
             self.other.addItem(entry.name)
         self.bars = Bars()
-        self.note = QLabel()
-        self.note.setWordWrap(True)
+        self.note, self.warning = QLabel(), QLabel()
         self.note.setProperty("faint", True)
-        self.warning = QLabel()
-        self.warning.setWordWrap(True)
         self.warning.setProperty("warning", True)
-        head = QHBoxLayout()
+        for label in (self.note, self.warning):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+        self.measure = QPushButton(_MEASURE)
+        self.measure.setToolTip("Both see the same motion, which this run was not trained on.")
         own_name = QLabel(own.name)
         own_name.setTextFormat(Qt.TextFormat.PlainText)
-        for sign, widget in ((QPalette.ColorRole.Accent, own_name), (_FAINT, self.other)):
-            head.addWidget(_Square(sign))
+        head = QHBoxLayout()
+        for role, widget in ((QPalette.ColorRole.Accent, own_name), (_FAINT, self.other)):
+            head.addWidget(_Square(role))
             head.addWidget(widget)
             head.addSpacing(12)
         head.addStretch()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.addButton(self.measure, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.addLayout(head)
@@ -186,25 +207,55 @@ class ComparisonDialog(QDialog):
         layout.addWidget(self.bars, 1)
         layout.addWidget(self.note)
         layout.addWidget(buttons)
-        self.other.currentIndexChanged.connect(self._show)
-        self._show()
+        self.other.currentIndexChanged.connect(self._on_other_chosen)
+        self.measure.clicked.connect(self._measure)
+        self._on_other_chosen()
 
-    def _show(self) -> None:
+    def done(self, result: int) -> None:
+        """Give up what is being measured."""
+        if self._task is not None:
+            self._task.cancel()
+        super().done(result)
+
+    def _on_other_chosen(self) -> None:
         other = self._others[self.other.currentIndex()]
-        self.bars.show_rows(rows(self._own, other), self._own.name, other.name)
-        differ = splits_differ(self._own, other)
-        self.warning.setText(
-            "The two were measured on different motion: the figures do not compare."
-            if differ
-            else ""
-        )
+        self.measure.setVisible(self._own.lifts_keypoints and other.lifts_keypoints)
+        self._show(self._own, other)
+
+    def _show(self, own: ModelEntry, other: ModelEntry) -> None:
+        self.bars.show_rows(rows(own, other), own.name, other.name)
+        differ = splits_differ(own, other)
+        self.warning.setText(_DIFFER if differ else "")
         self.warning.setVisible(differ)
         lines = [
             f"{entry.name}: measured on {_split(entry.metrics) or 'nothing'}; trained on "
-            f"{entry.training_data}"
-            for entry in (self._own, other)
+            f"{entry.training_data}."
+            for entry in (own, other)
         ]
         self.note.setText("Shorter is better.\n" + "\n".join(lines))
+        self.adjustSize()
+
+    def _measure(self) -> None:
+        other = self._others[self.other.currentIndex()]
+        self.measure.setEnabled(False)
+        self.other.setEnabled(False)
+        self._task = self._start_measuring((self._own, other))
+        self._task.progressed.connect(self._show_progress)
+        self._task.succeeded.connect(lambda measured: self._show_measured(other, measured))
+        self._task.ended.connect(self._on_measured)
+
+    def _show_progress(self, measured: Measured) -> None:
+        self.measure.setText(f"Measuring: {measured.done / measured.total:.0%}")
+
+    def _show_measured(self, other: ModelEntry, measured: Measured) -> None:
+        own, others = (replace(e, metrics=measured.metrics[e.name]) for e in (self._own, other))
+        self._show(own, others)
+
+    def _on_measured(self) -> None:
+        self._task = None
+        self.measure.setText(_MEASURE)
+        self.measure.setEnabled(True)
+        self.other.setEnabled(True)
 
 
 _FAINT = QPalette.ColorRole.PlaceholderText

@@ -167,6 +167,11 @@ class TrainingService(QObject):
         name = self.runs.models[run.name]
         self._do("Comparing the models", lambda: work.compared(name), show)
 
+    def measure(self, run: RunSummary, entries: tuple[ModelEntry, ...]) -> Task:
+        """Measure models on the motion that a run held out; `work.Measured` as it goes on."""
+        action = "Measuring the models"
+        return self._start(Task(action, lambda: work.measure(run.path, entries)), action)
+
     def _do(
         self,
         action: str,

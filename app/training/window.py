@@ -66,10 +66,10 @@ class TrainingWindow(QMainWindow):
 
     def _make_actions(self) -> None:
         self.new_run = QAction(icon("plus"), "New Run...", self)
-        self.new_run.setShortcut(QKeySequence.StandardKey.New)
+        self.new_run.setShortcuts(QKeySequence.StandardKey.New)
         self.new_run.triggered.connect(lambda: self.ask_for_run())
         close = QAction("Close", self)
-        close.setShortcut(QKeySequence.StandardKey.Close)
+        close.setShortcuts(QKeySequence.StandardKey.Close)
         close.triggered.connect(self.close)
         self.addActions([self.new_run, close])
 
@@ -187,7 +187,7 @@ class TrainingWindow(QMainWindow):
             "resume": lambda: service.resume(run),
             "stop": lambda: self._stop(run),
             "publish": lambda: service.publish(run),
-            "compare": lambda: service.compare(run, self._show_comparison),
+            "compare": lambda: service.compare(run, lambda both: self._compare(run, both)),
             "duplicate": lambda: self.ask_for_run(run.path),
             "folder": lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path))),
             "discard": lambda: self._ask_to_discard(run),
@@ -232,8 +232,9 @@ class TrainingWindow(QMainWindow):
             more=f"{more}A model that was made of it stays.\n{run.path}",
         )
 
-    def _show_comparison(self, compared: Compared) -> None:
-        ComparisonDialog(*compared, self).open()
+    def _compare(self, run: RunSummary, compared: Compared) -> None:
+        measure = lambda entries: self._service.measure(run, entries)  # noqa: E731
+        ComparisonDialog(*compared, measure, self).open()
 
     # -- open and close --------------------------------------------------------------------
 

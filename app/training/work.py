@@ -4,17 +4,20 @@ Nothing here touches a widget.
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from PySide6.QtCore import QFile
 
 from app.training import queue
 from app.workers.torch_library import map_torch_library
+from pose_core.data.skipping import SkipLog
 from pose_core.errors import DataError
+from pose_core.metrics.report import mean_error
 from pose_core.models.registry import (
     ModelEntry,
     free_user_model_name,
@@ -27,7 +30,6 @@ from pose_core.training.run_status import is_alive, read_json, write_json_atomic
 from pose_core.training.runs import BUNDLED_DATA, RunSummary, queue_run, request_stop
 
 if TYPE_CHECKING:
-    from pose_core.models.registry import ModelEntry
     from pose_core.training.budget import Budget
     from pose_core.training.recipes import Recipe
 
@@ -173,6 +175,63 @@ def compared(name: str) -> Compared:
     others = [entry for entry in installed_models().values() if entry.name != name]
     others.sort(key=lambda e: (e.folder is not None, e.network != own.network, e.is_baseline))
     return own, others
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Errors of models on the same motion.
+
+    Parameters
+    ----------
+    done, total : int
+        Sequences.
+    metrics : dict of str to dict
+        By model, in the form of `ModelEntry.metrics`; complete when all are done.
+    """
+
+    done: int
+    total: int
+    metrics: dict[str, dict[str, Any]]
+
+
+def measure(run: Path, entries: tuple[ModelEntry, ...]) -> Iterator[Measured]:
+    """Measure models on the motion that a run held out, as `posestage evaluate` does.
+
+    Yields
+    ------
+    Measured
+        After each sequence; a place to stop.
+
+    Raises
+    ------
+    PoseStageError
+        If the data or a model cannot be read.
+    """
+    map_torch_library()
+    from pose_core.inference.evaluate import (  # noqa: PLC0415 - PyTorch
+        METRICS,
+        MocapProtocol,
+        evaluate_mocap,
+    )
+    from pose_core.inference.lifter import make_lifter  # noqa: PLC0415 - PyTorch
+    from pose_core.training.lifting_data import load_split  # noqa: PLC0415 - PyTorch
+
+    data = str(read_json(run / "config.json").get("data", ""))
+    _, motions = load_split(Path(data), SkipLog())
+    protocols = [MocapProtocol(noise=noise, num_views=1) for noise in ("detector", "none")]
+    total, done = len(entries) * len(protocols) * len(motions), 0
+    metrics: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        lifter = make_lifter(entry)
+        own = metrics[entry.name] = {"split": f"the held-out motion of {data}"}
+        for protocol in protocols:
+            results = []
+            for result in evaluate_mocap(lifter.lift, motions, protocol):
+                results.append(result)
+                done += 1
+                yield Measured(done, total, metrics)
+            own[f"noise_{protocol.noise}"] = {m: mean_error(results, m) for m in METRICS}
+    yield Measured(total, total, metrics)
 
 
 def discard(run: Path) -> None:

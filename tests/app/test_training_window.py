@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from app.training import queue
 from app.training.work import NewRun, make_run
-from pose_core.training.runs import read_events
+from pose_core.training.runs import read_events, summarise
 
 TINY = """
 about = "Tiny temporal network, for tests"
@@ -51,7 +51,7 @@ def training(window, qtbot, own_runs_folder):
     """The open training window; what still trains at the end of the test is killed."""
     own_runs_folder.mkdir()
     opened = window.training.show_window()
-    qtbot.waitExposed(opened)
+    qtbot.waitUntil(opened.isVisible)
     yield opened
     for run in window.training.service.runs.listed:
         queue.take_out(own_runs_folder, run.name)
@@ -224,16 +224,15 @@ def test_the_queue_waits_for_the_application(
     make_run(NewRun("later", recipe, str(motion_folder), steps=25), own_runs_folder)
     assert queue.waiting(own_runs_folder) == ["later"]
     another = make_window()  # its service finds the queue, without the training window
-    named = another.training.service.runs.named
-    qtbot.waitUntil(lambda: another.training.service.runs.listed != [])
-    qtbot.waitUntil(lambda: named("later").state == "finished")
+    qtbot.waitUntil(lambda: summarise(own_runs_folder / "later").state == "finished")
     assert another.training.window is None
+    assert not another.training.service._timer.isActive()  # nothing is left to look after
 
 
 def test_shortcuts_open_and_close_it(window, qtbot):
     window.actions_table["train.window"].trigger()
     training = window.training.window
-    qtbot.waitExposed(training)
+    qtbot.waitUntil(training.isActiveWindow)
     qtbot.keyClick(training, Qt.Key.Key_W, Qt.KeyboardModifier.ControlModifier)
     assert not training.isVisible()
     window.close()
