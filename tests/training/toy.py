@@ -5,8 +5,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.distributed import barrier
 
 from pose_core.training.engine import Engine
+from pose_core.training.processes import is_first_process
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.schedule import Schedule, Stage
 
@@ -54,6 +56,10 @@ def schedule(**changes):
 
 
 if __name__ == "__main__":  # one process of several, started by torchrun
-    settings = schedule(parts=2)
-    for _ in Engine(ToyTask(dropout=0.0), settings, RunFolder(Path(sys.argv[1]))).train():
+    run = RunFolder(Path(sys.argv[1]))
+    for record in Engine(ToyTask(dropout=0.0), schedule(parts=2), run).train():
+        if record.step == 3 and is_first_process():
+            (run.path / "stop").touch()  # the other process must not go on alone
+    barrier()
+    for _ in Engine(ToyTask(dropout=0.0), schedule(parts=2), run).train():
         pass
