@@ -151,6 +151,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("laboratory.stages", "Stages", "Ctrl+1", "What each stage of the model does.", needs="clip"),
     _A("laboratory.curves", "Curves", "Ctrl+2", "What a joint does over time.", needs="clip"),
     _A("laboratory.anatomy", "Anatomy", "Ctrl+3", "What a body cannot do.", needs="clip"),
+    _A(
+        "laboratory.loss_surface",
+        "Loss Surface",
+        "Ctrl+4",
+        "What the losses say as a joint moves.",
+        needs="clip",
+    ),
     _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),

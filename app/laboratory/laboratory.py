@@ -30,11 +30,18 @@ def _anatomy(bench: Bench) -> LabPanel:
     return AnatomyPanel(bench)
 
 
+def _loss_surface(bench: Bench) -> LabPanel:
+    from app.laboratory.loss_surface import LossSurfacePanel
+
+    return LossSurfacePanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
 PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("stages", "Stages", _stages),
     ("curves", "Curves", _curves),
     ("anatomy", "Anatomy", _anatomy),
+    ("loss_surface", "Loss Surface", _loss_surface),
 )
 
 

@@ -40,6 +40,7 @@ class NumberTable(QTableWidget):
             item.setData(Qt.ItemDataRole.UserRole, row)
             self.setItem(row, 0, item)
         self.set_columns(())
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as it comes, until a click
         self.setSortingEnabled(True)
 
     def set_columns(self, columns: Sequence[str]) -> None:
