@@ -142,10 +142,12 @@ def check_user_model_name(name: str) -> None:
 
 def free_user_model_name(wanted: str) -> str:
     """The wanted name, or the one most like it that a new model of the user's can have."""
-    tidy = re.sub(r"[^a-zA-Z0-9._ -]+", "-", wanted).strip("._ -")[:56].strip("._ -") or "model"
+    tidy = re.sub(r"[^a-zA-Z0-9._ -]+", "-", wanted).strip("._ -")[:50].strip("._ -") or "model"
+    if _DEVICE.fullmatch(tidy):
+        tidy = f"model-{tidy}"
     taken = _shipped_names() | _user_names()
     numbered = chain([tidy], (f"{tidy}-{number}" for number in count(2)))
-    return next(n for n in numbered if n.casefold() not in taken and not _DEVICE.fullmatch(n))
+    return next(name for name in numbered if name.casefold() not in taken)
 
 
 def save_user_model(entry: ModelEntry, weights: bytes) -> ModelEntry:

@@ -29,24 +29,23 @@ def training_command(recipe: Recipe, data: str, start_from: str = "") -> str:
     data, start_from : str
         What to write behind ``--data`` and ``--start-from``.
     """
-    candidates = [_words(name, recipe) for name in recipe_names()]
-    words = min((w for w in candidates if w), key=len)
+    shipped = {name: load_recipe(name) for name in recipe_names()}
+    # A run keeps the line about its recipe, which tells it from others of the kind.
+    like = [n for n, other in shipped.items() if other.kind == recipe.kind]
+    like = [n for n in like if shipped[n].about == recipe.about] or like
+    words = min((_words(name, shipped[name], recipe) for name in like), key=len)
     words += ["--data", data, *(["--start-from", start_from] if start_from else [])]
     return " ".join(["posestage", "train", *words, "--out", "RUN"])
 
 
-def _words(name: str, recipe: Recipe) -> list[str]:
-    """Name of a shipped recipe and the options that make it the wanted one; empty if none can."""
-    shipped = load_recipe(name)
-    if shipped.kind != recipe.kind:
-        return []
+def _words(name: str, shipped: Recipe, recipe: Recipe) -> list[str]:
+    """Name of a shipped recipe and the options that make it the wanted one."""
     words = [name]
     num_steps = recipe.schedule.num_steps
-    if num_steps != shipped.schedule.num_steps:
-        scaled = shipped.with_steps(num_steps)
-        if _plain(scaled)["schedule"]["stages"] == _plain(recipe)["schedule"]["stages"]:
-            words += ["--steps", str(num_steps)]
-            shipped = scaled
+    scaled = shipped.with_steps(num_steps)
+    if scaled.schedule.stages == recipe.schedule.stages != shipped.schedule.stages:
+        words += ["--steps", str(num_steps)]
+        shipped = scaled
     for dotted, value in _changes(_plain(shipped), _plain(recipe)):
         words += ["--set", shlex.quote(f"{dotted}={_toml(value)}")]
     return words

@@ -243,7 +243,8 @@ def _measured(entry: ModelEntry, weights: bytes, motions: list[Motion]) -> dict[
     """Errors on held-out motion: all metrics of the last stage, and some of every stage."""
     out: dict[str, Any] = {"split": "subjects and actions not trained on", "unit": "mm"}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / entry.file).write_bytes(weights)
+        with atomic_write(Path(folder) / entry.file, WeightsError) as file:
+            file.write(weights)
         lifter = make_lifter(replace(entry, folder=Path(folder)))
     for noise in ("none", "detector"):
         protocol = MocapProtocol(noise=noise, num_views=1)
