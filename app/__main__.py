@@ -34,6 +34,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--estimate", action="store_true", help="estimate first; with --screenshot only"
     )
     parser.add_argument(
+        "--training",
+        type=Path,
+        metavar="FOLDER",
+        help="show the training window with the runs in this folder",
+    )
+    parser.add_argument(
         "--theme",
         choices=list(THEMES),
         help="colours for this time; by default those of the settings",
@@ -73,9 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reporter = bootstrap.ErrorReporter(window)
     window.show()
     bootstrap.GuiGarbageCollector(window)
+    training = None if options.training is None else window.training.show_folder(options.training)
     if options.screenshot is not None:
         screenshot = Screenshot(
-            window, options.file, options.screenshot, is_estimated=options.estimate
+            window,
+            options.file,
+            options.screenshot,
+            is_estimated=options.estimate,
+            training=training,
         )
         reporter.reported.connect(screenshot.fail)
     else:

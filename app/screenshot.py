@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication, QObject, QTimer
 
 from app.main_window import MainWindow
+from app.training.window import TrainingWindow
 
 POLL_MS = 100
 # After the last change: pictures decode, views paint, the 3D view gets its first frame.
@@ -26,15 +27,24 @@ class Screenshot(QObject):
         The PNG.
     is_estimated : bool
         Estimate before the picture is taken.
+    training : TrainingWindow, optional
+        Shown already; the picture is of it, with the curves of a run.
     """
 
     def __init__(
-        self, window: MainWindow, file: Path | None, target: Path, *, is_estimated: bool
+        self,
+        window: MainWindow,
+        file: Path | None,
+        target: Path,
+        *,
+        is_estimated: bool,
+        training: TrainingWindow | None = None,
     ) -> None:
         super().__init__(window)
         self._window = window
         self._target = target
         self._is_estimated = is_estimated
+        self._training = training
         window.context.tasks.failed.connect(self.fail)
         if file is None:
             self._settle()
@@ -70,15 +80,22 @@ class Screenshot(QObject):
 
     def _save(self) -> None:
         window = self._window
-        if window.context.tasks.num_running or not window.presenter.is_picture_shown:
+        if not self._is_ready():
             QTimer.singleShot(POLL_MS, self._save)
             return
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        is_saved = self._window.grab().save(str(self._target), "PNG")
+        is_saved = (self._training or window).grab().save(str(self._target), "PNG")
         if not is_saved:
             sys.stderr.write(f"posestage: error: {self._target} cannot be written\n")
         self._window.shut_down()
         QCoreApplication.exit(0 if is_saved else EXIT_FAILED)
+
+    def _is_ready(self) -> bool:
+        """Whether everything that is to be seen is there."""
+        if self._training is not None:
+            return bool(self._training.curves.plots)
+        window = self._window
+        return window.presenter.is_picture_shown and not window.context.tasks.num_running
 
     def fail(self, error: object) -> None:
         """Give up and say why."""

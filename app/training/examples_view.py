@@ -118,6 +118,7 @@ class ExamplesView(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Pose of the held-out motion")
         self.error = QLabel()
+        self.error.setWordWrap(True)
         self.error.setToolTip("Mean distance of the joints from the truth in this pose.")
         key = QLabel(_key())
         key.setTextFormat(Qt.TextFormat.RichText)

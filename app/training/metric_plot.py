@@ -88,7 +88,7 @@ class MetricPlot(QWidget):
         self.canvas.setMenuEnabled(False)
         self.canvas.hideButtons()
         self.canvas.showGrid(x=True, y=True, alpha=0.15)
-        self.canvas.setLabel("left", group.unit or "loss")
+        self.canvas.setLabel("left", group.unit if group.is_validation else "loss")
         self.canvas.getAxis("left").setWidth(56)
         for axis in ("left", "bottom"):
             self.canvas.getAxis(axis).enableAutoSIPrefix(False)
@@ -101,7 +101,7 @@ class MetricPlot(QWidget):
         scene: Any = self.canvas.scene()
         scene.sigMouseMoved.connect(self._on_mouse_moved)
         self._item.vb.sigRangeChangedManually.connect(self.moved)
-        title = QLabel(group.title)
+        title = QLabel(group.title.removesuffix(" %"))
         font = title.font()
         font.setBold(True)
         title.setFont(font)
@@ -186,7 +186,8 @@ class MetricPlot(QWidget):
                 continue
             wanted = position if is_known else axis[-1]
             shown_at, value = curve.nearest(axis, wanted)
-            self._texts[name].setText(f"{name}  {value_text(value)} {self._group.unit}".strip())
+            told = f"{name.removesuffix(' %')}  {value_text(value)} {self._group.unit}"
+            self._texts[name].setText(told.strip())
         self._where.setText("" if math.isnan(shown_at) else f"step {shown_at:,.0f}")
 
     def legend_text(self) -> list[str]:

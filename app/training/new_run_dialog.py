@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from app.workers.task import Task
 from pose_core.errors import PoseStageError
 from pose_core.progress import format_seconds
 from pose_core.training.recipe_files import recipe_names
+from pose_core.training.runs import BUNDLED_DATA
 
 if TYPE_CHECKING:
     from pose_core.training.budget import Budget
@@ -70,6 +72,7 @@ class NewRunDialog(QDialog):
         self._context, self._runs, self._on_accept, self._like = context, runs, on_accept, like
         self._is_measuring = False
         self._measured: NewRun | None = None
+        self._budget: Budget | None = None
         self._facts: RecipeFacts | None = None
         self._make_fields()
         self._lay_out()
@@ -252,35 +255,51 @@ class NewRunDialog(QDialog):
         self.problem.setText(complaint)
         self.problem.setVisible(bool(complaint))
         self.start.setEnabled(not complaint)
-        self._settle.start()
+        self._show_budget()
 
     # -- memory and time -------------------------------------------------------------------
 
+    def _show_budget(self) -> None:
+        """Show what was measured, or measure what has not been yet."""
+        if self._facts is None or _to_measure(self.wanted()) != self._measured:
+            self.budget.setText("Measuring a few steps...")
+            self._settle.start()
+        elif self._budget is not None:
+            share = self.steps.value() / self._facts.steps
+            self.budget.setText(budget_text(self._budget, share))
+
     def _measure(self) -> None:
         """Measure what was chosen last, one measurement at a time."""
-        wanted = self.wanted()
-        if self._is_measuring or self._facts is None or wanted == self._measured:
+        wanted = _to_measure(self.wanted())
+        if self._is_measuring or self._facts is None:
             return
-        self._is_measuring, self._measured = True, wanted
-        self.budget.setText("Measuring a few steps...")
+        self._is_measuring, self._measured, self._budget = True, wanted, None
         task = Task("measuring a run", lambda: measure_budget(wanted), parent=self)
-        task.succeeded.connect(lambda budget: self.budget.setText(budget_text(budget)))
+        task.succeeded.connect(self._on_measured)
         task.failed.connect(lambda error: self.budget.setText(str(error)))
-        task.ended.connect(self._on_measured)
+        task.ended.connect(self._on_measuring_ended)
         self._context.tasks.start(task)
 
-    def _on_measured(self) -> None:
+    def _on_measured(self, budget: "Budget") -> None:
+        self._budget = budget
+
+    def _on_measuring_ended(self) -> None:
         self._is_measuring = False
-        if self.isVisible() and self.wanted() != self._measured:
-            self._settle.start()
+        if self.isVisible():
+            self._show_budget()
 
 
-def budget_text(budget: "Budget") -> str:
-    """Memory and time in words."""
+def _to_measure(wanted: NewRun) -> NewRun:
+    """The part of a run that memory and the time of a step depend on."""
+    return replace(wanted, name="", data=BUNDLED_DATA, steps=None, seed=None, start_from=None)
+
+
+def budget_text(budget: "Budget", share: float = 1.0) -> str:
+    """Memory and time in words, for a share of the recipe's steps."""
     taken, free = bytes_text(budget.peak_memory_bytes), bytes_text(budget.free_memory_bytes)
     text = (
-        f"{format_seconds(budget.seconds)} in all, {1000 * budget.seconds_per_step:.0f} ms a step "
-        f"· {taken} of {free} free memory · batches up to {budget.largest_batch:,} fit"
+        f"{format_seconds(budget.seconds * share)} in all, "
+        f"{1000 * budget.seconds_per_step:.0f} ms a step · {taken} of {free} free memory · batches up to {budget.largest_batch:,} fit"
     )
     if not budget.fits:
         text += f"\nA batch of {budget.batch:,} does not fit on this machine."

@@ -19,7 +19,10 @@ UNITS = {
     "PCK": "%",
     "PCKh": "%",
     "AUC": "%",
+    "left/right difference": "mm",
+    "bone-length spread": "mm",
 }
+_PERCENT = " %"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Group:
 def group_of(name: str) -> str:
     """Name of a figure without its stage: ``MPJPE stage 2`` is a kind of ``MPJPE``."""
     return _PART.sub("", name) or name
+
+
+def unit_of(group: str) -> str:
+    """Unit of a figure on held-out data; empty where it is not known."""
+    return "%" if group.endswith(_PERCENT) else UNITS.get(group, "")
 
 
 class RunCurves:
@@ -102,6 +110,6 @@ def _grouped(series: Mapping[str, Series], is_validation: bool) -> list[Group]:
     for name, one in series.items():
         groups.setdefault(group_of(name), {})[name] = one.curve()
     return [
-        Group(title, UNITS.get(title, "") if is_validation else "", is_validation, curves)
+        Group(title, unit_of(title) if is_validation else "", is_validation, curves)
         for title, curves in groups.items()
     ]

@@ -58,17 +58,15 @@ class TrainingService(QObject):
     Parameters
     ----------
     context : AppContext
-    folder : Path, optional
-        Where the runs lie; the user's own folder by default.
     """
 
     changed = Signal(object)
     model_added = Signal(object)
 
-    def __init__(self, context: AppContext, folder: Path | None = None) -> None:
+    def __init__(self, context: AppContext) -> None:
         super().__init__(context)
         self.context = context
-        self.folder = folder or default_runs_folder()
+        self.folder = default_runs_folder()
         self.runs = Runs([], [], {})
         self.dialog_parent: QWidget = context.window
         self.publishing: set[str] = set()
@@ -76,6 +74,11 @@ class TrainingService(QObject):
         self._is_looking = False
         self._timer = QTimer(self, interval=POLL_MS)
         self._timer.timeout.connect(self.look)
+        self.look()
+
+    def set_folder(self, folder: Path) -> None:
+        """Look after the runs of another folder."""
+        self.folder = folder
         self.look()
 
     # -- looking ---------------------------------------------------------------------------

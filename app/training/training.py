@@ -1,5 +1,7 @@
 """Training in the application: the window, and what looks after the runs without it."""
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject
 
 from app.operations.context import AppContext
@@ -29,6 +31,11 @@ class Training(QObject):
         self.window.raise_()
         self.window.activateWindow()
         return self.window
+
+    def show_folder(self, folder: Path) -> TrainingWindow:
+        """Show the window with the runs of another folder than the user's own."""
+        self.service.set_folder(folder)
+        return self.show_window()
 
     def ask_for_run(self) -> None:
         """Show the window, and ask what to train."""

@@ -103,6 +103,8 @@ def test_stages_of_a_figure_share_a_plot():
     ]
     assert set(groups[True, "MPJPE"].curves) == {"MPJPE stage 1", "MPJPE"}
     assert (groups[True, "MPJPE"].unit, groups[True, "PCK"].unit) == ("mm", "%")
+    (named,) = curves_of([record(25, validation={"illegal angles %": 5.0})]).values()
+    assert named.unit == "%"
 
 
 def test_steps_that_are_done_again_replace_the_old_ones():
@@ -363,6 +365,25 @@ def test_every_recipe_can_be_chosen(dialog):
         assert dialog.steps.value() == facts.steps > 0
         assert dialog.start.isEnabled(), name
         assert dialog.wanted().steps is dialog.wanted().batch is None
+
+
+def test_memory_and_time_are_measured_again_only_where_they_change(dialog, monkeypatch, qtbot):
+    asked = []
+    budget = Budget(1_000_000_000, 4_000_000_000, 0.1, 1200.0, 128, 900)
+    monkeypatch.setattr(
+        "app.training.new_run_dialog.measure_budget", lambda wanted: asked.append(wanted) or budget
+    )
+    dialog.show()
+    assert dialog.budget.text() == "Measuring a few steps..."
+    qtbot.waitUntil(lambda: dialog.budget.text().startswith("20:00 in all"))
+    dialog.name.setText("other")
+    dialog.steps.setValue(dialog.steps.value() // 2)
+    assert dialog.budget.text().startswith("10:00 in all")
+    dialog.batch.setValue(64)
+    assert dialog.budget.text() == "Measuring a few steps..."
+    qtbot.waitUntil(lambda: len(asked) == 2)
+    assert asked[1].batch == 64
+    qtbot.waitUntil(lambda: dialog.budget.text().startswith("10:00 in all"))
 
 
 def test_what_is_asked_for_becomes_the_run(dialog, tmp_path):

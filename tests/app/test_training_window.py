@@ -215,13 +215,11 @@ def test_a_killed_run_is_interrupted_and_can_be_resumed(
     assert not training.header.buttons["pause"].isVisible()
 
 
-def test_the_queue_waits_for_the_application(
-    window, recipe, motion_folder, own_runs_folder, state_of, qtbot, make_window
-):
+def test_the_queue_waits_for_the_application(window, recipe, own_runs_folder, qtbot, make_window):
     service = window.training.service
     own_runs_folder.mkdir()
     service.stop()
-    make_run(NewRun("later", recipe, str(motion_folder), steps=25), own_runs_folder)
+    make_run(NewRun("later", recipe, steps=25), own_runs_folder)  # on the bundled motions
     assert queue.waiting(own_runs_folder) == ["later"]
     another = make_window()  # its service finds the queue, without the training window
     qtbot.waitUntil(lambda: summarise(own_runs_folder / "later").state == "finished")
