@@ -1,6 +1,5 @@
 """The batches of a run: which batch a step sees depends on the seed and the step only."""
 
-import os
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -85,7 +84,7 @@ def batches(
         num_workers=workers,
         prefetch_factor=_BATCHES_AHEAD if workers else None,
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_calm_worker if workers else None,
+        worker_init_fn=_one_thread if workers else None,
         pin_memory=device.type == "cuda",
         # Its own generator: one draw from the global one would change a resumed run.
         generator=torch.Generator(),
@@ -94,8 +93,6 @@ def batches(
         yield {key: value.to(device, non_blocking=True) for key, value in batch.items()}
 
 
-def _calm_worker(_index: int) -> None:
-    """A process that draws data uses one thread and gives way to training."""
+def _one_thread(_index: int) -> None:
+    """A process that draws data leaves the other cores to the network."""
     torch.set_num_threads(1)
-    if hasattr(os, "nice"):
-        os.nice(5)
