@@ -299,7 +299,8 @@ def budget_text(budget: "Budget", share: float = 1.0) -> str:
     taken, free = bytes_text(budget.peak_memory_bytes), bytes_text(budget.free_memory_bytes)
     text = (
         f"{format_seconds(budget.seconds * share)} in all, "
-        f"{1000 * budget.seconds_per_step:.0f} ms a step · {taken} of {free} free memory · batches up to {budget.largest_batch:,} fit"
+        f"{1000 * budget.seconds_per_step:.0f} ms a step · {taken} of {free} free memory · "
+        f"batches up to {budget.largest_batch:,} fit"
     )
     if not budget.fits:
         text += f"\nA batch of {budget.batch:,} does not fit on this machine."
