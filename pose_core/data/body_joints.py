@@ -3,7 +3,9 @@
 Hips, knees, ankles, shoulders, elbows and wrists are taken as they are. The pelvis is the middle
 of the hips. Skeletons differ most along the back and in the head: there, points are put where
 Human3.6M has them, by constant rules, so that bones which are rigid in the file stay rigid. Their
-definition still differs between sources by a few centimetres.
+definition still differs between sources by a few centimetres. The neck is the joint of head and
+neck, half way from the thorax to the top of the head; rendered people have it there too
+(`pose_core.synthesis.bake_body`).
 """
 
 import itertools

@@ -61,19 +61,12 @@ def photograph(light: Tensor, sharpness_px: float, generator: Generator) -> Tens
 
 
 def blur(picture: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of (T, C, H, W)."""
-    reach = max(1, math.ceil(2.5 * sigma))
-    weights = [math.exp(-0.5 * (step / sigma) ** 2) for step in range(reach + 1)]
-    total = weights[0] + 2 * sum(weights[1:])
-    # Sums of shifted pictures: on a CPU several times faster than a convolution.
-    for axis, border in ((3, (reach, reach, 0, 0)), (2, (0, 0, reach, reach))):
-        length = picture.shape[axis]
-        wide = pad(picture, border, mode="replicate")
-        picture = wide.narrow(axis, reach, length) * (weights[0] / total)
-        for step in range(1, reach + 1):
-            both = wide.narrow(axis, reach - step, length) + wide.narrow(axis, reach + step, length)
-            picture.add_(both, alpha=weights[step] / total)
-    return picture
+    """Gaussian blur of (T, C, H, W), in OpenCV: there it costs a fraction of torch's time."""
+    side = 2 * max(1, math.ceil(2.5 * sigma)) + 1
+    planes = picture.flatten(0, 1).cpu().numpy()
+    seen = [cv2.GaussianBlur(p, (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
+            for p in planes]  # fmt: skip
+    return torch.from_numpy(np.stack(seen)).to(picture.device).view_as(picture)
 
 
 def _smear(picture: Tensor, angle: float) -> Tensor:

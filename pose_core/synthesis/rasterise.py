@@ -111,19 +111,37 @@ def _draw(
         x, y, depth of the three corners, and first column and row of the box.
     """
     height, width = size
-    steps = torch.arange(side, device=keys.device, dtype=setup.dtype)
-    ax, ay, az, bx, by, bz, cx, cy, cz, left, top = setup[:, :, None, None]
-    x, y = left + steps, top + steps[:, None]
-    px, py = x + 0.5, y + 0.5
+    ax, ay, az, bx, by, bz, cx, cy, cz, left, top = setup
+    x, y = left + 0.5, top + 0.5
     scale = 1 / ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))
-    of_a = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * scale
-    of_b = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * scale
-    of_c = 1 - of_a - of_b
-    inside = (of_a >= 0) & (of_b >= 0) & (of_c >= 0) & (x < width) & (y < height)
-    depth = of_a * az + of_b * bz + of_c * cz
-    key = ((depth * DEPTH_STEPS).long() << FACE_BITS) | face[:, None, None]
-    pixel = (picture[:, None, None] * height + y.long()) * width + x.long()
-    keys.scatter_reduce_(0, pixel[inside], key[inside], "amin")
+    # Shares of the corners and depth change evenly over the screen: first value, then the change
+    # per column and per row.
+    of_a = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * scale, (by - cy) * scale, (cx - bx) * scale
+    of_b = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * scale, (cy - ay) * scale, (ax - cx) * scale
+    to_b, to_c = bz - az, cz - az
+    of_c = 1 - of_a[0] - of_b[0], -of_a[1] - of_b[1], -of_a[2] - of_b[2]
+    depth = tuple(az * (i == 0) + b * to_b + c * to_c
+                  for i, (b, c) in enumerate(zip(of_b, of_c, strict=True)))  # fmt: skip
+    steps = torch.arange(side, device=keys.device, dtype=setup.dtype)
+    inside = _plane(of_a, steps) >= 0
+    inside &= _plane(of_b, steps) >= 0
+    inside &= _plane(of_c, steps) >= 0
+    inside &= (left[:, None] + steps < width)[:, None] & (top[:, None] + steps < height)[..., None]
+    # From here on only what is covered, which is a third of the candidates.
+    hit = inside.flatten().nonzero()[:, 0]
+    which, place = hit // side**2, hit % side**2
+    row, column = place // side, place % side
+    first = (picture * height + top.long()) * width + left.long()
+    key = (_plane(depth, steps).flatten()[hit] * DEPTH_STEPS).long() << FACE_BITS
+    key |= face[which]
+    keys.scatter_reduce_(0, first[which] + row * width + column, key, "amin")
+
+
+def _plane(change: tuple[Tensor, ...], steps: Tensor) -> Tensor:
+    """Values (N, S, S) at rows and columns from a first value (N,), by its changes."""
+    first, per_column, per_row = change
+    along = first[:, None] + per_column[:, None] * steps
+    return along[:, None] + (per_row[:, None] * steps)[..., None]
 
 
 def faces_of(keys: Tensor) -> Tensor:
