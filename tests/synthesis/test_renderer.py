@@ -101,8 +101,7 @@ def test_visible_joints_lie_inside_the_mask_of_their_part(body, scene, drawing):
             part_agrees.append((around == segments[face]).any())  # joints lie between two parts
             label_agrees.append(labels[person, joint] == VISIBLE)
     share = f"{100 * np.mean(in_mask):.1f} % of {len(in_mask)} visible joints"
-    sys.stdout.write(f"{share} lie in the mask of their part
-")  # shown by pytest -rP
+    sys.stdout.write(share + " lie in the mask of their part\n")  # shown by pytest -rP
     assert len(in_mask) > 130
     assert np.mean(in_mask) >= 0.99
     assert np.mean(label_agrees) >= 0.99
