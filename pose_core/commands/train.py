@@ -31,7 +31,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "recipe", nargs="?", metavar="RECIPE", help=f"{', '.join(recipe_names())}, or a .toml file"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="motion capture")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help='motion capture, or "bundled" for our own motions'
+    )
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="go on with a run, with its own settings"
