@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from pose_core.models.registry import ModelEntry, build_network, model_entry
 
 if TYPE_CHECKING:
     from pose_core.inference.network_stages import Answer
+    from pose_core.models.temporal_conv import TemporalConv
 
 # A pause longer than this begins a new stretch; shorter ones are filled in straight.
 _MAX_GAP_S = 1.0
@@ -161,26 +161,15 @@ def make_lifter(entry: ModelEntry, device: str = "cpu") -> Lifter:
             "Choose another model; posestage models lists them.",
         )
     network = build_network(entry).to(device)
-    match entry.network:
-        case "temporal_conv":
-            names = ("network",)
-            answer = partial(network_stages.temporal_answer, network, device)
-        case "rpsm":
-            names = tuple(f"refinement {k + 1}" for k in range(network.config.num_stages))
-            answer = partial(network_stages.rpsm_answer, network, device)
-        case "pose_machine":
-            has_projector = network.config.has_projector
-            names = ("intermediate", "regressed", "corrected") if has_projector else ("network",)
-            answer = partial(network_stages.pose_machine_answer, network, device)
-        case _:
-            names = ("base", "refined")
-            base = _base_network(entry).to(device)
-            answer = partial(network_stages.refiner_answer, network, base, device)
+    base = _base_network(entry).to(device) if entry.base else None
+    names, answer = network_stages.answers_of(network, base, device)
     return Lifter(entry, device, (*names, "fitted skeleton"), answer)
 
 
-def _base_network(entry: ModelEntry):  # noqa: ANN202 - torch is imported when first used
+def _base_network(entry: ModelEntry) -> "TemporalConv":
     """The single-frame network whose poses the model was trained to refine."""
+    from pose_core.models.temporal_conv import TemporalConv
+
     try:
         base = model_entry(entry.base)
     except ConfigError as error:
@@ -189,7 +178,7 @@ def _base_network(entry: ModelEntry):  # noqa: ANN202 - torch is imported when f
             f"Install {entry.base!r} too, or choose another model.",
         ) from error
     network = build_network(base)
-    if base.network != "temporal_conv" or network.config.receptive_field != 1:
+    if not isinstance(network, TemporalConv) or network.config.receptive_field != 1:
         raise WeightsError(
             f"{entry.name} refines the poses of {base.name}, which is not a network that sees "
             "single frames.",

@@ -6,13 +6,15 @@ that memory stays bounded; frames seen before and states carried over make the r
 whole. A network sees the sequence in several ways, see `Ways`, and the mean of its answers counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from pose_core.errors import ConfigError
 from pose_core.inference.self_correction import Correction, correct_clip, join
 from pose_core.models.baselines import LstmBaseline
 from pose_core.models.pose_machine import PoseMachine
@@ -76,6 +78,33 @@ class Ways:
         rolled, mirrored = stages.chunk(2, dim=1)
         upright = (rolled + mirrored[..., self.mirror_index, :] * self.flip) / 2
         return (upright @ self.turns.transpose(-1, -2)).mean(dim=1).cpu()
+
+
+def answers_of(
+    network: nn.Module, base: TemporalConv | None, device: str
+) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndarray], Answer]]:
+    """Names of the stages of a network, and the function from rays and scores to them.
+
+    Parameters
+    ----------
+    network : Module
+        One that sees keypoints, or with `base` one that refines poses; on the device.
+    base : TemporalConv, optional
+        Single-frame network whose poses are refined.
+    device : str
+    """
+    if isinstance(network, TemporalConv):
+        return ("network",), partial(temporal_answer, network, device)
+    if isinstance(network, Rpsm):
+        names = tuple(f"refinement {k + 1}" for k in range(network.config.num_stages))
+        return names, partial(rpsm_answer, network, device)
+    if isinstance(network, PoseMachine):
+        has_projector = network.config.has_projector
+        names = ("intermediate", "regressed", "corrected") if has_projector else ("network",)
+        return names, partial(pose_machine_answer, network, device)
+    if isinstance(network, TpNet | LstmBaseline) and base is not None:
+        return ("base", "refined"), partial(refiner_answer, network, base, device)
+    raise ConfigError(f"A {type(network).__name__} lifts no keypoints to 3D by itself.")
 
 
 @torch.inference_mode()

@@ -110,8 +110,8 @@ class LstmBaseline(nn.Module):
         tuple of two Tensors
             State for the piece that follows.
         """
-        cells, state = self.lstm(poses.flatten(2), state)  # (B, T, H)
-        return self.answer(cells).unflatten(-1, (-1, 3)), state
+        cells, after = self.lstm(poses.flatten(2), state)  # (B, T, H)
+        return self.answer(cells).unflatten(-1, (-1, 3)), after
 
     def _cells_of_windows(self, poses: Tensor) -> Tensor:
         """Cells (B, T, 2 H) of both directions at the middle of each frame's window."""
