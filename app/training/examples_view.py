@@ -177,7 +177,7 @@ class ExamplesView(QWidget):
         window = examples.window
         self.error.setText(
             f"{examples.error_mm(stage, index):.0f} mm from the truth · window "
-            f"{window[index] + 1} of {window[-1] + 1} · step {examples.step:,}"
+            f"{window[index] + 1} of {window[-1] + 1} · at step {examples.step:,}"
         )
 
 

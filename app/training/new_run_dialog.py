@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 FILE_CHOICE = "another file"
 SETTLE_MS = 700
+_FIELD_WIDTH = 460
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")
 _MOST_STEPS, _MOST_BATCH, _MOST_SEED = 100_000_000, 1_000_000, 2_147_483_647
 
@@ -68,7 +69,6 @@ class NewRunDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("New Training Run")
-        self.setMinimumWidth(560)
         self._context, self._runs, self._on_accept, self._like = context, runs, on_accept, like
         self._is_measuring = False
         self._measured: NewRun | None = None
@@ -137,6 +137,7 @@ class NewRunDialog(QDialog):
         self.start = QPushButton("Start" if is_next else "Add to the Queue")
         self.start.setProperty("primary", True)
         self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.recipe.setMinimumWidth(_FIELD_WIDTH)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.buttons)
@@ -151,6 +152,15 @@ class NewRunDialog(QDialog):
             box.currentIndexChanged.connect(self._update)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
+
+    def event(self, event: QEvent) -> bool:
+        """Grow with the rows, which come and go with the recipe and the data."""
+        is_done = super().event(event)
+        layout = self.layout()
+        # Lines that wrap need more height than a layout asks for by itself.
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show) and layout is not None:
+            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+        return is_done
 
     # -- recipe and data -------------------------------------------------------------------
 

@@ -225,7 +225,7 @@ def test_examples_are_shown_for_each_stage_and_pose(examples_file, qtbot):
     assert view.error.text().startswith("0 mm from the truth")
     view.stage.setCurrentIndex(0)
     view.slider.setValue(4)
-    assert view.error.text() == "30 mm from the truth · window 3 of 3 · step 50"
+    assert view.error.text() == "30 mm from the truth · window 3 of 3 · at step 50"
     view.show_examples(None)
     assert view._pages.currentWidget() is view.empty
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import psutil
 import pytest
@@ -24,7 +25,7 @@ kernel_sizes = [3, 3]
 validation_samples = 128
 [schedule]
 batch = 4
-checkpoint_every = 25
+checkpoint_every = 10
 [[schedule.stages]]
 steps = 200000
 learning_rate = 3e-3
@@ -37,6 +38,13 @@ def own_data_dir(tmp_path, monkeypatch):
     monkeypatch.setenv("POSESTAGE_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
     (tmp_path / "xdg").mkdir()
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """More patient still: processes have to start."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=300_000)
+    return qtbot
 
 
 @pytest.fixture
@@ -145,8 +153,6 @@ def test_a_run_from_start_to_model(
     assert service.runs.named("tiny-1").step > paused_at
 
     press(training, "publish")
-    with qtbot.waitSignal(service.model_added):
-        pass
     qtbot.waitUntil(lambda: service.runs.models == {"tiny-1": "tiny-1"})
     models = window.estimate_bar._model
     assert models.findData("tiny-1") >= 0
