@@ -111,7 +111,7 @@ class AnatomyPanel(LabPanel):
         layout.addLayout(repairs)
 
     def _connect(self) -> None:
-        self.thresholds_button.toggled.connect(self.thresholds.setVisible)
+        self.thresholds_button.toggled.connect(self._show_thresholds)
         self.thresholds.changed.connect(self.refresh)
         self.on_timeline.toggled.connect(self._on_lanes_toggled)
         self.next_button.clicked.connect(lambda: self.go_to_next(1))
@@ -172,6 +172,11 @@ class AnatomyPanel(LabPanel):
             self.problems.selectRow(self._sorted.mapFromSource(self._model.index(worst, 0)).row())
 
     # -- lanes -----------------------------------------------------------------------------
+
+    def _show_thresholds(self, are_shown: bool) -> None:
+        """Show the thresholds in place of the problems: there is not room for both."""
+        self.thresholds.setVisible(are_shown)
+        self.problems.setVisible(not are_shown)
 
     def _on_lanes_toggled(self) -> None:
         self._remove_lanes()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QTabWidget
 
 from app.laboratory.panel import Bench, LabPanel
 
@@ -60,14 +60,15 @@ class Laboratory(QTabWidget):
         super().__init__()
         self._bench = bench
         self._panels: dict[str, LabPanel] = {}
-        self._pages: list[QVBoxLayout] = []
+        self._pages: list[QScrollArea] = []
         self.setDocumentMode(True)
         self.setUsesScrollButtons(True)
         for _, title, _ in PANELS:
-            page = QWidget()
-            layout = QVBoxLayout(page)
-            layout.setContentsMargins(0, 0, 0, 0)
-            self._pages.append(layout)
+            # A panel that needs more height than the dock has scrolls: it must not push others.
+            page = QScrollArea()
+            page.setWidgetResizable(True)
+            page.setFrameShape(QFrame.Shape.NoFrame)
+            self._pages.append(page)
             self.addTab(page, title)
         self.currentChanged.connect(self._make_current)
 
@@ -87,7 +88,7 @@ class Laboratory(QTabWidget):
         if name not in self._panels:
             index = _index(name)
             panel = self._panels[name] = PANELS[index][2](self._bench)
-            self._pages[index].addWidget(panel)
+            self._pages[index].setWidget(panel)
             panel.follow()
         return self._panels[name]
 

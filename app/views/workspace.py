@@ -10,6 +10,7 @@ from app.settings import Settings
 LAYOUT_VERSION = 2
 LAYOUT_KEY = "window/docks"
 LABORATORY_SHARE = 0.62  # of the height, below the 3D view
+ROOM_FOR_BOTH_PX = 440  # in a lower window the laboratory lies behind the 3D view, as a tab
 
 
 class Workspace(QMainWindow):
@@ -60,6 +61,8 @@ class Workspace(QMainWindow):
     def show_laboratory(self) -> None:
         """Show the dock of the laboratory, in front of what it shares its place with."""
         is_first = not self._laboratory.isVisible()
+        if is_first and self.height() - self._timeline.height() < ROOM_FOR_BOTH_PX:
+            self.tabifyDockWidget(self._skeleton, self._laboratory)
         self._laboratory.show()
         self._laboratory.raise_()
         if is_first and not self._laboratory.isFloating():
