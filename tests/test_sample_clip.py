@@ -154,9 +154,10 @@ def test_true_joints_lie_inside_the_drawn_body(person: SamplePerson, frame: int)
 
 
 def test_same_command_same_pictures(person: SamplePerson) -> None:
-    pictures = [SamplePictures(p, sample_camera(0.15)).frame(100)[0]
-                for p in (person, sample_person())]  # fmt: skip
-    np.testing.assert_array_equal(*pictures)
+    first, again = (
+        SamplePictures(made, sample_camera(0.15)).frame(100)[0] for made in (person, sample_person())
+    )
+    np.testing.assert_array_equal(first, again)
 
 
 # --- the files in the checkout -------------------------------------------------------------------
