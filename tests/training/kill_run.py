@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pose_core import cli
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.runs import read_events, summarise
 
@@ -73,7 +74,7 @@ def make_motion(folder: Path) -> None:
 
 
 def command(*words: str | Path) -> list[str]:
-    """``posestage train`` with these words."""
+    """``posestage train`` with these words, as a process."""
     return [sys.executable, "-m", "pose_core", "train", *map(str, words)]
 
 
@@ -168,8 +169,8 @@ def kill_again_and_again(folder: Path, times: int, seed: int) -> list[Kill]:
         assert was_killed, f"the run ended by itself: {process.stderr.read().decode()}"
         kills.append(look_at(run, moment, kills[-1].step if kills else 0))
         print(f"kill {len(kills)} {kills[-1]}", flush=True)  # noqa: T201 - a program
-    finish(command("--resume", run, *machine))
-    finish(command(*words, "--out", folder / "whole", *machine))
+    finish("--resume", run, *machine)
+    finish(*words, "--out", folder / "whole", *machine)
     assert summarise(run).state == "finished"
     assert not list(run.rglob("*.partial"))
     assert_same(RunFolder(run).load_checkpoint(), RunFolder(folder / "whole").load_checkpoint())
@@ -178,10 +179,9 @@ def kill_again_and_again(folder: Path, times: int, seed: int) -> list[Kill]:
     return kills
 
 
-def finish(words: list[str]) -> None:
-    """Run to the end."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def finish(*words: str | Path) -> None:
+    """Run ``posestage train`` to the end, in this process."""
+    assert cli.main(["train", *map(str, words)]) == 0
 
 
 def assert_same(one: dict, other: dict) -> None:

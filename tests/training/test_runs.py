@@ -107,6 +107,12 @@ def test_there_are_no_runs_where_there_is_no_folder(tmp_path):
     assert BUNDLED_DATA == BUNDLED
 
 
+def test_listing_runs_needs_no_torch():
+    code = "import sys; import pose_core.training.runs; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_events_are_read_on_from_where_the_last_call_ended(tmp_path):
     path = tmp_path / "events.jsonl"
     assert read_events(path) == ([], 0)
