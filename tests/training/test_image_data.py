@@ -43,7 +43,7 @@ def data(folder, augmentation=GEOMETRY_ONLY, size=64, **options):
 def some_labels(num, intrinsics, seed=0):
     """People about 4 m in front of cameras with these intrinsics, and where these see them."""
     rng = np.random.default_rng(seed)
-    xyz = rng.normal(0, 0.4, (num, 2, 17, 3)) + [0.1, -0.2, 4.0]
+    xyz = rng.normal([0.1, -0.2, 4.0], 0.4, (num, 2, 17, 3))
     seen = np.einsum("nij,ntkj->ntki", intrinsics, xyz)
     keypoints = seen[..., :2] / seen[..., 2:]
     tensors = (torch.from_numpy(x).float() for x in (keypoints, xyz, intrinsics))
