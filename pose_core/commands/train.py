@@ -86,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
         finally:
             bar.close()
     for name, error in validation.items():
-        print(f"{name} {error:.1f} mm on held-out motion with a detector's errors")
+        unit = "" if name.endswith("%") else " mm"
+        print(f"{name} {error:.1f}{unit} on held-out motion")
     if (state := summarise(out).state) in ("stopped", "paused"):
         print(f"{state}; posestage train --resume {out} goes on", file=sys.stderr)
     print(out)
