@@ -110,12 +110,12 @@ def load_image_data(
     """
     augmentation = settings.augmentation
     if folders := people_folders(data):
-        stored = stored_people(data, folders, "training", frames, skipped)
+        stored = stored_people(data, folders, "training", frames, skipped, settings.rate_hz)
         known = max(round(settings.share_3d_known * len(stored.paths)), 1)
         with_3d = CropData(stored, size, augmentation, skipped, range(known))
         others = range(known if known < len(stored.paths) else 0, len(stored.paths))
         with_2d = CropData(stored, size, augmentation, skipped, others)
-        apart = stored_people(data, folders, "held-out", frames, skipped)
+        apart = stored_people(data, folders, "held-out", frames, skipped, settings.rate_hz)
         held_out = CropData(apart, size, AS_THEY_ARE, skipped)
     else:
         if settings.share_3d_known < 1:

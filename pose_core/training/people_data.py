@@ -92,7 +92,12 @@ def people_folders(data: Path) -> dict[str, list[Path]]:
 
 
 def stored_people(
-    data: Path, folders: dict[str, list[Path]], split: str, frames: int, skipped: SkipLog
+    data: Path,
+    folders: dict[str, list[Path]],
+    split: str,
+    frames: int,
+    skipped: SkipLog,
+    rate_hz: float | None = None,
 ) -> StoredPeople:
     """The people of one split, of samples with at least `frames` frames.
 
@@ -108,12 +113,14 @@ def stored_people(
     frames : int
         The first frames of each sample that are used.
     skipped : SkipLog
+    rate_hz : float, optional
+        Frames per second that clips must have; any by default.
 
     Raises
     ------
     DataError
-        If there are none, their labels are damaged, sizes differ, the samples are shorter, or
-        more than 1 % of them are left out.
+        If there are none, their labels are damaged, sizes differ, the samples are shorter or of
+        another rate, or more than 1 % of them are left out.
     """
     chosen = folders.get(split, [])
     if not chosen:
@@ -121,14 +128,20 @@ def stored_people(
             f"{data} has no rendered people of the split {split!r}.",
             f"Make some: {_HOW_TO_MAKE.format(split=split, folder=data)}",
         )
-    sides = {int(_settings(folder)["size"]) for folder in chosen}
+    settings = [_settings(folder) for folder in chosen]
+    sides = {int(s["size"]) for s in settings}
     if len(sides) > 1:
         raise DataError(f"The pictures below {data} have different sizes: {sorted(sides)}.")
-    fewest = min(int(_settings(folder)["frames"]) for folder in chosen)
+    fewest, rates = min(int(s["frames"]) for s in settings), {float(s["rate_hz"]) for s in settings}
     if fewest < frames:
         raise DataError(
             f"The samples below {data} have {fewest} frames, but clips of {frames} are needed.",
             f"Make others: posestage synthesize --frames {frames}.",
+        )
+    if frames > 1 and rate_hz is not None and rates != {rate_hz}:
+        raise DataError(
+            f"The clips below {data} have {sorted(rates)} frames per second, not {rate_hz:g}.",
+            f"Set task.data.rate_hz to {min(rates):g}, or make others.",
         )
     shards = [shard for folder in chosen for shard in read_people(folder)]
     paths = [sample[:frames] for shard in shards for sample in shard.image_paths]
@@ -172,7 +185,7 @@ def _settings(folder: Path) -> dict[str, Any]:
     path = folder / "settings.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: content[name] for name in ("size", "frames", "split")}
+        return {name: content[name] for name in ("size", "frames", "rate_hz", "split")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path} does not say how these people were made: {error}.",

@@ -194,6 +194,8 @@ def test_wrong_folders_get_a_message(people_folder, tmp_path):
     with pytest.raises(DataError, match="3 frames, but clips of 5") as caught:
         stored(copy, frames=5)
     assert "--frames 5" in caught.value.hint
+    with pytest.raises(DataError, match=r"have \[10\.0\] frames per second, not 25"):
+        load_image_data(copy, ImageSettings(rate_hz=25.0), 64, 3, SkipLog())
     shutil.rmtree(copy / "held-out")
     with pytest.raises(DataError, match="'held-out'") as caught:
         load_image_data(copy, ImageSettings(), 64, 1, SkipLog())
@@ -204,7 +206,7 @@ def test_wrong_folders_get_a_message(people_folder, tmp_path):
 
 
 def test_batches_mix_people_with_and_without_depth(people_folder):
-    settings = ImageSettings(share_2d=0.25)
+    settings = ImageSettings(share_2d=0.25, rate_hz=10.0)
     mixed, held_out = load_image_data(people_folder, settings, 64, 2, SkipLog())
     batch = mixed.draw(8, generator())
     assert batch["has_3d"].tolist() == [True] * 6 + [False] * 2
