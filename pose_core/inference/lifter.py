@@ -1,6 +1,6 @@
 """2D keypoints of one person to root-relative 3D: stages of a network, then the fitted body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from pose_core.models.registry import ModelEntry, build_network, model_entry
 
 if TYPE_CHECKING:
     from pose_core.inference.network_stages import Answer
+    from pose_core.inference.self_correction import CorrectionConfig
     from pose_core.models.temporal_conv import TemporalConv
 
 # A pause longer than this begins a new stretch; shorter ones are filled in straight.
@@ -110,33 +111,81 @@ class Lifter:
         steps = np.full(num_frames, -1)
         discarded_mask = np.zeros(num_frames, dtype=bool)
         corrects = False
-        present = np.asarray(np.isfinite(xy).all(axis=-1).any(axis=-1))
-        for frames in stretches(present, times_s):
-            rays = fill_missing_joints(camera.rays(xy[frames].astype(np.float64)))
-            seen = np.where(np.isfinite(xy[frames]).all(-1), scores[frames], _FILLED_SCORE)
-            stages[:, frames], correction = self._lift_stretch(rays, seen, times_s[frames])
+        for stretch in seen_stretches(xy, scores, times_s, camera, self.entry.rate_hz):
+            frames = stretch.frames
+            stages[:, frames], correction = self._lift_stretch(stretch)
             if correction is not None:
                 corrects = True
                 steps[frames], discarded_mask[frames] = correction.steps, correction.discarded_mask
         return LiftedPerson(stages, CorrectionVerdicts(steps, discarded_mask) if corrects else None)
 
-    def _lift_stretch(
-        self, rays: np.ndarray, scores: np.ndarray, times_s: np.ndarray
-    ) -> tuple[np.ndarray, CorrectionVerdicts | None]:
+    def _lift_stretch(self, seen: "Stretch") -> tuple[np.ndarray, CorrectionVerdicts | None]:
         from pose_core.inference.fitting import fit_skeleton
 
-        # The median: frames without the person must not count as a lower rate.
-        fps = 1 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else 25.0
-        grid_s = uniform_times(times_s, lifter_rate(fps, self.entry.rate_hz))
-        answer = self.answer(*resample_keypoints(rays, scores, times_s, grid_s))
-        poses = resample_poses(answer.stages.swapaxes(0, 1), grid_s, times_s).swapaxes(0, 1)
+        answer = self.answer(seen.grid_rays, seen.grid_scores)
+        poses = resample_poses(answer.stages.swapaxes(0, 1), seen.grid_s, seen.times_s)
+        poses = poses.swapaxes(0, 1)
         poses = poses - poses[:, :, :1]
-        root = root_from_rays(poses[-1], rays, scores, times_s)
-        fitted = fit_skeleton(poses[-1], root, rays, scores, fps)
-        return np.concatenate([poses, fitted[None]]), _verdicts(answer, grid_s, times_s)
+        root = root_from_rays(poses[-1], seen.rays, seen.scores, seen.times_s)
+        fitted = fit_skeleton(poses[-1], root, seen.rays, seen.scores, seen.fps)
+        return np.concatenate([poses, fitted[None]]), _verdicts(answer, seen)
 
 
-def make_lifter(entry: ModelEntry, device: str = "cpu") -> Lifter:
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """N frames in which a person was seen without a long pause, and what networks see of them.
+
+    Parameters
+    ----------
+    frames : (N,) int ndarray
+        Of the video.
+    times_s : (N,) ndarray
+    fps : float
+    rays, scores : (N, 17, 2), (N, 17) ndarray
+        Of the frames; missing joints are filled in and have a low score.
+    grid_s : (G,) ndarray
+        Evenly spaced times, at about the rate of the network.
+    grid_rays, grid_scores : (G, 17, 2), (G, 17) ndarray
+        At these times.
+    """
+
+    frames: np.ndarray
+    times_s: np.ndarray
+    fps: float
+    rays: np.ndarray
+    scores: np.ndarray
+    grid_s: np.ndarray
+    grid_rays: np.ndarray
+    grid_scores: np.ndarray
+
+    @property
+    def nearest(self) -> np.ndarray:
+        """(N,) index of the sample of the grid that is nearest to each frame."""
+        if len(self.grid_s) < 2:
+            return np.zeros(len(self.times_s), dtype=int)
+        places = (self.times_s - self.grid_s[0]) / (self.grid_s[1] - self.grid_s[0])
+        return np.clip(np.round(places).astype(int), 0, len(self.grid_s) - 1)
+
+
+def seen_stretches(
+    xy: np.ndarray, scores: np.ndarray, times_s: np.ndarray, camera: Camera, rate_hz: float
+) -> Iterator[Stretch]:
+    """What a network of that rate sees of a person; arguments as in `Lifter.lift`."""
+    present = np.asarray(np.isfinite(xy).all(axis=-1).any(axis=-1))
+    for frames in stretches(present, times_s):
+        rays = fill_missing_joints(camera.rays(xy[frames].astype(np.float64)))
+        seen = np.where(np.isfinite(xy[frames]).all(-1), scores[frames], _FILLED_SCORE)
+        own_s = times_s[frames]
+        # The median: frames without the person must not count as a lower rate.
+        fps = 1 / float(np.median(np.diff(own_s))) if len(own_s) > 1 else 25.0
+        grid_s = uniform_times(own_s, lifter_rate(fps, rate_hz))
+        at_grid = resample_keypoints(rays, seen, own_s, grid_s)
+        yield Stretch(frames, own_s, fps, rays, seen, grid_s, *at_grid)
+
+
+def make_lifter(
+    entry: ModelEntry, device: str = "cpu", correction: "CorrectionConfig | None" = None
+) -> Lifter:
     """The lifter of an installed model, with its weights on the device.
 
     Parameters
@@ -144,6 +193,8 @@ def make_lifter(entry: ModelEntry, device: str = "cpu") -> Lifter:
     entry : ModelEntry
         From `pose_core.models.registry`.
     device : {"cpu", "cuda"}
+    correction : CorrectionConfig, optional
+        How a pose machine corrects itself, if not by default.
 
     Raises
     ------
@@ -161,12 +212,12 @@ def make_lifter(entry: ModelEntry, device: str = "cpu") -> Lifter:
             "Choose another model; posestage models lists them.",
         )
     network = build_network(entry).to(device)
-    base = _base_network(entry).to(device) if entry.base else None
-    names, answer = network_stages.answers_of(network, base, device)
+    base = base_network(entry).to(device) if entry.base else None
+    names, answer = network_stages.answers_of(network, base, device, correction)
     return Lifter(entry, device, (*names, "fitted skeleton"), answer)
 
 
-def _base_network(entry: ModelEntry) -> "TemporalConv":
+def base_network(entry: ModelEntry) -> "TemporalConv":
     """The single-frame network whose poses the model was trained to refine."""
     from pose_core.models.temporal_conv import TemporalConv
 
@@ -187,19 +238,13 @@ def _base_network(entry: ModelEntry) -> "TemporalConv":
     return network
 
 
-def _verdicts(
-    answer: "Answer", grid_s: np.ndarray, times_s: np.ndarray
-) -> CorrectionVerdicts | None:
-    """The verdicts on frames of the grid, each for the frames of the video nearest to it."""
+def _verdicts(answer: "Answer", seen: Stretch) -> CorrectionVerdicts | None:
+    """The verdicts on samples of the grid, each for the frames of the video nearest to it."""
     if answer.correction is None:
         return None
-    nearest = np.zeros(len(times_s), dtype=int)
-    if len(grid_s) > 1:
-        places = (times_s - grid_s[0]) / (grid_s[1] - grid_s[0])
-        nearest = np.clip(np.round(places).astype(int), 0, len(grid_s) - 1)
     return CorrectionVerdicts(
-        answer.correction.steps_taken.cpu().numpy()[nearest],
-        ~answer.correction.kept_mask.cpu().numpy()[nearest],
+        answer.correction.steps_taken.cpu().numpy()[seen.nearest],
+        ~answer.correction.kept_mask.cpu().numpy()[seen.nearest],
     )
 
 

@@ -15,7 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from pose_core.errors import ConfigError
-from pose_core.inference.self_correction import Correction, correct_clip, join
+from pose_core.inference.self_correction import (
+    DEFAULT,
+    Correction,
+    CorrectionConfig,
+    correct_clip,
+    join,
+)
 from pose_core.models.baselines import LstmBaseline
 from pose_core.models.pose_machine import PoseMachine
 from pose_core.models.ray_input import RayFrame, normalise_rays
@@ -81,7 +87,10 @@ class Ways:
 
 
 def answers_of(
-    network: nn.Module, base: TemporalConv | None, device: str
+    network: nn.Module,
+    base: TemporalConv | None,
+    device: str,
+    correction: CorrectionConfig | None = None,
 ) -> tuple[tuple[str, ...], Callable[[np.ndarray, np.ndarray], Answer]]:
     """Names of the stages of a network, and the function from rays and scores to them.
 
@@ -92,6 +101,8 @@ def answers_of(
     base : TemporalConv, optional
         Single-frame network whose poses are refined.
     device : str
+    correction : CorrectionConfig, optional
+        Of a pose machine; that of the paper by default.
     """
     if isinstance(network, TemporalConv):
         return ("network",), partial(temporal_answer, network, device)
@@ -101,7 +112,8 @@ def answers_of(
     if isinstance(network, PoseMachine):
         has_projector = network.config.has_projector
         names = ("intermediate", "regressed", "corrected") if has_projector else ("network",)
-        return names, partial(pose_machine_answer, network, device)
+        config = correction or DEFAULT
+        return names, partial(pose_machine_answer, network, device, config=config)
     if isinstance(network, TpNet | LstmBaseline) and base is not None:
         return ("base", "refined"), partial(refiner_answer, network, base, device)
     raise ConfigError(f"A {type(network).__name__} lifts no keypoints to 3D by itself.")
@@ -135,7 +147,11 @@ def rpsm_answer(network: Rpsm, device: str, rays: np.ndarray, scores: np.ndarray
 
 @torch.inference_mode()
 def pose_machine_answer(
-    network: PoseMachine, device: str, rays: np.ndarray, scores: np.ndarray
+    network: PoseMachine,
+    device: str,
+    rays: np.ndarray,
+    scores: np.ndarray,
+    config: CorrectionConfig = DEFAULT,
 ) -> Answer:
     """The 3D pose machine: intermediate, regressed and corrected pose.
 
@@ -148,7 +164,7 @@ def pose_machine_answer(
     if not network.config.has_projector:
         return Answer(_in_camera_axes(intermediate, frame.rotation[0]))
     poses, seen = intermediate[0].to(device), frame.features[0].to(device)
-    pieces = correct_clip(network.projector, poses, seen[..., :2], weights=seen[..., 2])
+    pieces = correct_clip(network.projector, poses, seen[..., :2], config, seen[..., 2])
     correction = join(piece.correction for piece in pieces)
     regressed, corrected = correction.iterations[:1].cpu(), correction.poses[None].cpu()
     stages = torch.cat([intermediate, regressed, corrected])
