@@ -2,6 +2,8 @@
 
 import gc
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -115,9 +117,9 @@ def own_runs_folder(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def nothing_left(qapp):
-    """Fail when a test leaves a thread or a running timer behind."""
+@contextmanager
+def leaves_nothing() -> Iterator[None]:
+    """Fail when a thread or a running timer is left behind."""
     threads_before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - threads_before:
@@ -135,7 +137,20 @@ def nothing_left(qapp):
         for timer in gc.get_objects()
         if issubclass(type(timer), QTimer) and isValid(timer) and timer.isActive()
     ]
-    assert not timers
+    assert not [(timer.parent(), timer.interval()) for timer in timers]
+
+
+@pytest.fixture(scope="session")
+def leak_check():
+    """The check, for windows that live longer than one test."""
+    return leaves_nothing
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(qapp):
+    """Every test cleans up."""
+    with leaves_nothing():
+        yield
 
 
 @pytest.fixture

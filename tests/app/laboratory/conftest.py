@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent, QSettings
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
 from app.commands import SetTracks
@@ -12,6 +14,9 @@ from app.document import Change
 from app.laboratory.panel import LabPanel
 from app.main_window import MainWindow
 from app.paths import sample_clip
+from app.settings import Settings
+from app.widgets.theme import theme
+from pose_core.inference.pipeline import estimate
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Track
 
@@ -62,15 +67,71 @@ class Lab:
         self.settle(panel)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(qapp, leak_check):
+    """The tests of a module share a window: what it leaves behind is looked at once."""
+    with leak_check():
+        yield
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """Models of the user's, copies and settings of the tests of a module."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSESTAGE_DATA_DIR", str(folder))
+        patch.setattr("app.operations.autosave.recovery_dir", lambda: folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def settings(data_dir):
+    return Settings(QSettings(str(data_dir / "settings.ini"), QSettings.Format.IniFormat))
+
+
+@pytest.fixture(scope="module")
+def shared_window(nothing_left, qapp, settings):
+    """One window for all tests of a module: making it and opening the clip take a while."""
+    theme().choose("light")
+    window = MainWindow(settings, estimate)
+    window.resize(1300, 900)
+    window.show()
+    yield window
+    window.context.document.open(None)
+    window.close()
+    window.deleteLater()
+    QTest.qWait(10)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
 @pytest.fixture
-def lab(window, open_file, qtbot) -> Lab:
-    """The bundled clip with a person whose three stages come nearer and nearer to the truth."""
+def lab(shared_window, open_file, qtbot) -> Lab:
+    """The bundled clip with a person whose three stages come nearer and nearer to the truth.
+
+    Data, place and panels are as new in each test.
+    """
     path = sample_clip()
     if path is None:
         pytest.skip("the bundled clip is not installed")
-    open_file(window, path)
-    window.resize(1300, 900)
-    document = window.context.document
+    window, document = shared_window, shared_window.context.document
+    if document.session is None:
+        open_file(window, path)
+        document.undo_stack.push(_estimate(document))
+    _forget_panels(window, qtbot)
+    document.undo_stack.setIndex(1)
+    window.context.settings.remove("anatomy")
+    state = window.context.view_state
+    state.set_playing(False)
+    state.set_range(None)
+    state.set_track(1, "fine", len(NOISE_M))
+    state.set_stage(len(NOISE_M) - 1)
+    state.set_frame(document.session.clip.num_frames // 2)
+    window.activateWindow()
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    return Lab(window, qtbot)
+
+
+def _estimate(document) -> SetTracks:
     truth = document.session.truth
     assert truth is not None, "the bundled clip has no truth beside it"
     rng = np.random.default_rng(0)
@@ -90,10 +151,22 @@ def lab(window, open_file, qtbot) -> Lab:
     fine = ModelRun(Poses3D(stages, root), {"model": "fine", "stages": ["rough", "better", "fit"]})
     track = Track(1, "Ann", keypoints, {"rough": rough, "fine": fine})
     after = document.session.with_tracks((track,))
-    document.undo_stack.push(SetTracks(document, "Estimate", after, Change("poses")))
+    return SetTracks(document, "Estimate", after, Change("poses"))
+
+
+def _forget_panels(window: MainWindow, qtbot) -> None:
+    """Take the panels of the test before away, with all that they show elsewhere."""
     qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
-    window.context.view_state.set_frame(document.session.clip.num_frames // 2)
-    return Lab(window, qtbot)
+    laboratory = window.laboratory
+    window.workspace._laboratory.hide()
+    laboratory.setCurrentIndex(0)
+    for page in laboratory._pages:
+        panel = page.takeWidget()
+        if panel is not None:
+            panel.clear()
+            panel.deleteLater()
+    laboratory._panels.clear()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

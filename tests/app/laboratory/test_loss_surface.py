@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
@@ -18,7 +19,9 @@ ELBOW = H36M_17.index("left_elbow")
 
 
 @pytest.fixture
-def panel(lab):
+def panel(lab, monkeypatch):
+    # The mouse of a test moves faster than a hand: no move of it may be passed over.
+    monkeypatch.setitem(pg.CONFIG_OPTIONS, "mouseRateLimit", 0)
     return lab.open("loss_surface")
 
 
