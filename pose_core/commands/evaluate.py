@@ -87,17 +87,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _evaluate_mocap(options: argparse.Namespace) -> "Report":
-    from pose_core.data.mocap import DEFAULT_SPLIT, load_motions
+    from pose_core.data.mocap import DEFAULT_SPLIT
     from pose_core.errors import ConfigError, DataError
     from pose_core.inference.evaluate import MOCAP_METRICS, MocapProtocol, mean_pose_lift
     from pose_core.inference.lifter import make_lifter
     from pose_core.metrics.report import Report
     from pose_core.models.registry import model_entry
+    from pose_core.synthesis.movement import motions_from
 
     if options.views < 1:
         raise ConfigError(f"--views {options.views} is not possible.", "Give at least 1.")
     entry = model_entry(options.model)
-    motions = load_motions(options.data)
+    motions = motions_from(options.data)
     if options.held_out:
         motions = DEFAULT_SPLIT.held_out(motions)
         if not motions:

@@ -231,7 +231,7 @@ class Engine:
         rate = self.stage.learning_rate_at(self.stage_step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.task.network.train()
+        _train_mode(self.task.network, is_trained=True)
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
             terms = self.parallel(batch)
@@ -344,3 +344,12 @@ class _LossTerms(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Terms by name."""
         return self._loss_terms(self.network, batch)
+
+
+def _train_mode(module: nn.Module, *, is_trained: bool) -> None:
+    """Training mode for what is trained: frozen parts keep their statistics and drop nothing."""
+    parameters = list(module.parameters())
+    is_trained = any(p.requires_grad for p in parameters) if parameters else is_trained
+    module.training = is_trained
+    for child in module.children():
+        _train_mode(child, is_trained=is_trained)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from pose_core.atomic_file import atomic_write, make_folder
 from pose_core.data.lifting_batches import MotionBank
-from pose_core.data.mocap import DEFAULT_SPLIT, Motion, load_motions
+from pose_core.data.mocap import DEFAULT_SPLIT, Motion
 from pose_core.data.skipping import SkipLog
 from pose_core.data.virtual_camera import CameraRange, sample_cameras
 from pose_core.errors import DataError, PoseStageError, WeightsError
@@ -34,6 +34,7 @@ from pose_core.models.entries import ModelEntry, read_entries
 from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import check_user_model_name, manifest_path, save_user_model
 from pose_core.models.temporal_conv import TemporalConv
+from pose_core.synthesis.movement import motions_from
 from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD
 from pose_core.training.lifting_data import load_split
 from pose_core.training.provenance import recipe_of, training_command
@@ -67,7 +68,7 @@ def publish(
         If the run has no checkpoint, or nothing in `data` is held out.
     """
     entry, weights = _packed(run, name, is_shipped=True, history=history)
-    motions = load_motions(data)
+    motions = motions_from(data)
     held_out = DEFAULT_SPLIT.held_out(motions)
     if not held_out:
         raise DataError(f"Nothing below {data} is held out from training.")
@@ -180,6 +181,8 @@ def _packed(
         is_baseline=_is_baseline(network),
         base=settings.get("lifter", ""),
     )
+    if not entry.lifts_keypoints:
+        entry = replace(entry, preprocessing="crop")
     return entry, weights
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from pose_core.errors import ConfigError
 from pose_core.training.engine import Engine
@@ -76,6 +77,16 @@ def test_a_stage_trains_only_its_parts(tmp_path):
     assert torch.equal(before["0.weight"], after["0.weight"])
     assert not torch.equal(before["2.weight"], after["2.weight"])
     assert all(set(r.terms) == {"error"} for r in records)  # "size" has factor 0 in this stage
+
+
+@pytest.mark.parametrize("trained", [("1.",), ()])
+def test_only_trained_parts_gather_statistics(tmp_path, trained):
+    task = ToyTask()
+    task.network = nn.Sequential(nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8)), nn.Linear(8, 2))
+    settings = Schedule(stages=(Stage(steps=2, trained=trained),), batch=8)
+    assert list(Engine(task, settings, RunFolder(tmp_path)).train())
+    gathered = bool(task.network[0][1].running_mean.any())
+    assert gathered == (trained == ())
 
 
 def test_factors_of_a_stage_weigh_the_terms(tmp_path):
