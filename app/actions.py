@@ -158,6 +158,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "What the losses say as a joint moves.",
         needs="clip",
     ),
+    _A(
+        "laboratory.self_correction",
+        "Self-Correction",
+        "Ctrl+5",
+        "How the pose machine corrects its own answer.",
+        needs="clip",
+    ),
     _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),

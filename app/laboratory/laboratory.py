@@ -36,12 +36,19 @@ def _loss_surface(bench: Bench) -> LabPanel:
     return LossSurfacePanel(bench)
 
 
+def _self_correction(bench: Bench) -> LabPanel:
+    from app.laboratory.self_correction import SelfCorrectionPanel
+
+    return SelfCorrectionPanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
 PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("stages", "Stages", _stages),
     ("curves", "Curves", _curves),
     ("anatomy", "Anatomy", _anatomy),
     ("loss_surface", "Loss Surface", _loss_surface),
+    ("self_correction", "Self-Correction", _self_correction),
 )
 
 

@@ -1,16 +1,28 @@
 """Repairs of a person's poses in a few frames, each one undoable step."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.commands import EditFrames
 from app.operations.context import AppContext
+from app.operations.lift import settings_of
+from app.operations.merge_tracks import renewed_run
 from app.workers.task import Task
+from app.workers.torch_library import map_torch_library
 from pose_core.analysis import fixes
+from pose_core.errors import ConfigError
+from pose_core.inference.device import choose_device
+from pose_core.inference.lifter import make_lifter
+from pose_core.inference.pipeline import lifted
+from pose_core.models.registry import model_entry
 from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Track
+
+if TYPE_CHECKING:  # imports torch
+    from pose_core.inference.self_correction import CorrectionConfig
 
 ACTION = "Changing the poses"
 
@@ -72,12 +84,52 @@ def set_pose(context: AppContext, track: Track, model: str, frame: int, xyz: np.
     context.document.undo_stack.push(command)
 
 
-def with_stages(run: ModelRun, stages: np.ndarray, what: str, start: int, end: int) -> ModelRun:
+def correct(
+    context: AppContext,
+    track: Track,
+    model: str,
+    config: "CorrectionConfig",
+    start: int,
+    end: int,
+) -> None:
+    """Let a pose machine correct itself again, with other settings; the fitted skeleton follows."""
+    session, run = context.document.session, track.runs[model]
+    assert session is not None
+    settings = settings_of(run, model, session)
+
+    def work() -> Track:
+        map_torch_library()
+        lifter = make_lifter(model_entry(model), choose_device(settings.device), config)
+        new = lifted(track, lifter, session.clip, settings).runs[model]
+        if new.poses.stages.shape != run.poses.stages.shape:
+            raise ConfigError(
+                f"The 3D by {model} has other stages than the model has now.",
+                "Compute it anew: Pose > 3D Again from the Same 2D.",
+            )
+        merged = renewed_run(run, new, np.arange(start, end))
+        kept = ModelRun(merged.poses, {**run.meta, "correction": merged.meta["correction"]})
+        after = with_stages(kept, merged.poses.stages, "correction", start, end, asdict(config))
+        return _with_run(track, model, after)
+
+    _run(context, work, "Self-Correction", (model,), start, end)
+
+
+def with_stages(
+    run: ModelRun,
+    stages: np.ndarray,
+    what: str,
+    start: int,
+    end: int,
+    settings: dict[str, object] | None = None,
+) -> ModelRun:
     """A run with other poses, and a note of it in its provenance."""
     poses = run.poses
     changed = Poses3D(stages, poses.root, poses.skeleton, poses.is_root_estimated)
     before = run.meta.get("edits")
-    edits = [*(before if isinstance(before, list) else []), {"what": what, "frames": [start, end]}]
+    note: dict[str, object] = {"what": what, "frames": [start, end]}
+    if settings is not None:
+        note["settings"] = settings
+    edits = [*(before if isinstance(before, list) else []), note]
     return ModelRun(changed, {**run.meta, "edits": edits})
 
 

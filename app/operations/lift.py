@@ -69,7 +69,7 @@ def _lifted_again(track: Track, session: Session) -> Track:
     """
     installed = installed_models()
     for name, run in track.runs.items():
-        settings = _settings_of(run, name, session)
+        settings = settings_of(run, name, session)
         try:
             lifter = make_lifter(installed[name], choose_device(settings.device))
         except (KeyError, ConfigError):  # it, or the model whose poses it refines
@@ -78,7 +78,7 @@ def _lifted_again(track: Track, session: Session) -> Track:
     return track
 
 
-def _settings_of(run: ModelRun, model: str, session: Session) -> EstimateSettings:
+def settings_of(run: ModelRun, model: str, session: Session) -> EstimateSettings:
     """The settings that a run was made with, but for the scale."""
     stored = run.meta.get("settings")
     names = {field.name for field in fields(EstimateSettings)}

@@ -69,7 +69,7 @@ def _renewed(old: Track, new: Track, frames: np.ndarray) -> Track:
     runs = dict(old.runs)
     for model, run in new.runs.items():
         # Popped first: the newest run is the last one.
-        runs[model] = _renewed_run(runs.pop(model, None), run, frames)
+        runs[model] = renewed_run(runs.pop(model, None), run, frames)
     return replace(
         old,
         keypoints=_renewed_keypoints(old.keypoints, new.keypoints, frames),
@@ -89,7 +89,8 @@ def _renewed_keypoints(old: Keypoints2D, new: Keypoints2D, frames: np.ndarray) -
     return Keypoints2D(xy, scores, old.skeleton, sources)
 
 
-def _renewed_run(old: ModelRun | None, new: ModelRun, frames: np.ndarray) -> ModelRun:
+def renewed_run(old: ModelRun | None, new: ModelRun, frames: np.ndarray) -> ModelRun:
+    """The old run with the new one's poses in some frames; the new one where they do not match."""
     if old is None or old.poses.stages.shape != new.poses.stages.shape:
         return new
     stages, root = old.poses.stages.copy(), np.array(old.poses.root)

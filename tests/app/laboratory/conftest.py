@@ -1,13 +1,15 @@
 """A window with the bundled clip, its person, and a model with three stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
+from safetensors.torch import save
 
 from app.commands import SetTracks
 from app.document import Change
@@ -16,7 +18,12 @@ from app.main_window import MainWindow
 from app.paths import sample_clip
 from app.settings import Settings
 from app.widgets.theme import theme
-from pose_core.inference.pipeline import estimate
+from pose_core.inference.lifter import make_lifter
+from pose_core.inference.pipeline import estimate, lifted
+from pose_core.inference.records import EstimateSettings
+from pose_core.models.entries import ModelEntry
+from pose_core.models.networks import NETWORKS
+from pose_core.models.registry import save_user_model
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Track
 
@@ -167,6 +174,52 @@ def _forget_panels(window: MainWindow, qtbot) -> None:
             panel.deleteLater()
     laboratory._panels.clear()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture(scope="module")
+def add_model(data_dir):
+    """Add a tiny network with random weights to the user's models; gives its entry."""
+
+    def add(name, kind, config, base="") -> ModelEntry:
+        torch.manual_seed(0)
+        network = NETWORKS[kind].build(config)
+        for parameter_name, p in network.named_parameters():
+            if any(part in parameter_name for part in ("shrink", "answer", ".pose.", "regression")):
+                torch.nn.init.normal_(p, std=0.3 / p.shape[-1] ** 0.5)
+        entry = ModelEntry(
+            name=name, network=kind, config=config, file="w.safetensors", sha256="", rate_hz=25.0,
+            skeleton="h36m17", preprocessing="ray_input", units="metres", training_data="",
+            licence="", command="", paper="", num_parameters=0, base=base,
+        )  # fmt: skip
+        return save_user_model(entry, save(network.state_dict()))
+
+    return add
+
+
+@pytest.fixture(scope="module")
+def lifted_runs():
+    """What the models of a module made of the person, by name: lifting takes a while."""
+    return {}
+
+
+@pytest.fixture
+def show_run(lab, lifted_runs):
+    """Lift the person with a model, as an estimate does, and show what comes out."""
+
+    def show(entry: ModelEntry) -> Lab:
+        document, session = lab.context.document, lab.session
+        name = entry.name
+        if name not in lifted_runs:
+            settings = EstimateSettings(model=name)
+            done = lifted(lab.track, make_lifter(entry), session.clip, settings)
+            lifted_runs[name] = done.runs[name]
+        track = replace(lab.track, runs={**lab.track.runs, name: lifted_runs[name]})
+        after = session.with_tracks((track,))
+        document.undo_stack.push(SetTracks(document, "3D Again", after, Change("poses")))
+        lab.state.set_track(1, name, len(lifted_runs[name].poses.stages))
+        return lab
+
+    return show
 
 
 @pytest.fixture
