@@ -6,7 +6,7 @@ Importing this module imports pyqtgraph; the panels do so when they are made.
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QWidget
 
@@ -46,6 +46,10 @@ class Plots(pg.GraphicsLayoutWidget):
         self._layout: Any = self.ci
         self._layout.layout.setSpacing(2)
         self._layout.layout.setContentsMargins(2, 2, 8, 2)
+
+    def sizeHint(self) -> QSize:
+        """Small: a plot takes what there is; as large as its scene it would make panels scroll."""
+        return QSize(200, 130)
 
     def add_plot(self, row: int, column: int = 0) -> Any:
         """Add a plot, a `pyqtgraph.PlotItem`, without menus and with a faint grid."""
@@ -91,3 +95,5 @@ class Plots(pg.GraphicsLayoutWidget):
                 ground.setAlphaF(0.8)
                 plot.legend.setBrush(ground)
                 plot.legend.setLabelTextColor(self.ink)
+                for _, label in plot.legend.items:
+                    label.setText(label.text)  # else the letters keep their colour until then

@@ -81,11 +81,11 @@ class SelfCorrectionPanel(NetworkPanel):
         settings = QGridLayout()
         for place, slider in enumerate((self.steps, self.rate, self.epsilon, self.tau)):
             settings.addWidget(slider, place // 2, place % 2)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.reset_button)
-        buttons.addStretch()
-        buttons.addWidget(self.scope)
-        buttons.addWidget(self.apply_button)
+        applying = QHBoxLayout()
+        applying.addWidget(self.scope)
+        applying.addWidget(self.apply_button)
+        settings.addWidget(self.reset_button, 0, 2)
+        settings.addLayout(applying, 1, 2)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget in (self.curve, self.plane, self.strip):
             split.addWidget(widget)
@@ -93,16 +93,18 @@ class SelfCorrectionPanel(NetworkPanel):
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(settings)
-        layout.addLayout(buttons)
+        for label in (self.verdict, self.warning):
+            # Else a label that wraps asks for the height that it would have if it were narrow.
+            label.setMinimumHeight(label.fontMetrics().height())
+            layout.addWidget(label)
         layout.addWidget(split, 1)
-        layout.addWidget(self.verdict)
-        layout.addWidget(self.warning)
 
     def _set_up_plots(self) -> None:
         curve, picture = self.curve.add_plot(0), self.plane.add_plot(0)
         curve.setLabel("bottom", "iteration")
         curve.setLabel("left", "residual (person sizes\N{SUPERSCRIPT TWO})")
-        self._residual = curve.plot(symbol="o", symbolSize=7, pen=series_pen(0))
+        pen = series_pen(0)
+        self._residual = curve.plot(symbol="o", symbolSize=7, pen=pen, symbolBrush=pen.color())
         picture.setLabel("bottom", "x, right (person sizes)")
         picture.setLabel("left", "y, down (person sizes)")
         picture.setAspectLocked(True)
@@ -115,7 +117,7 @@ class SelfCorrectionPanel(NetworkPanel):
             name: picture.plot(pen=pen, name=name, connect="pairs") for name, pen in pens.items()
         }
         for plots in (self.curve, self.plane):
-            plots.setMinimumSize(150, 150)
+            plots.setMinimumSize(140, 110)
 
     def _connect(self) -> None:
         for slider in (self.steps, self.rate):
