@@ -28,20 +28,19 @@ def _per_joint(table: dict[str, float]) -> Tensor:
     return torch.tensor([table[name] for name in names])
 
 
-# Standard deviation, of each coordinate, of the jitter of joints that are seen. The neck's cannot
-# be measured (rendered people have it elsewhere): that of the head.
-_TRUNK_JITTER = {"pelvis": 0.031, "spine": 0.028, "thorax": 0.019, "neck": 0.03, "head_top": 0.03}
-_LEG_JITTER = {"hip": 0.044, "knee": 0.046, "ankle": 0.04}
-_ARM_JITTER = {"shoulder": 0.039, "elbow": 0.047, "wrist": 0.04}
+# Standard deviation, of each coordinate, of the jitter of joints that are seen.
+_TRUNK_JITTER = {"pelvis": 0.035, "spine": 0.031, "thorax": 0.027, "neck": 0.022, "head_top": 0.034}
+_LEG_JITTER = {"hip": 0.042, "knee": 0.05, "ankle": 0.041}
+_ARM_JITTER = {"shoulder": 0.041, "elbow": 0.046, "wrist": 0.038}
 _JITTER = _per_joint(_TRUNK_JITTER | _LEG_JITTER | _ARM_JITTER)
 # A part of it is new in every frame, the rest has a memory.
 _FAST, _SLOW, _MEMORY_S = 0.35, 0.94, 0.3
 # Hidden joints jitter this many times as much.
 _HIDDEN = 3.0
 # The same of a constant offset per sequence, beside that of `_depth_dependent_offset`.
-_TRUNK_OFFSET = {"pelvis": 0.025, "spine": 0.034, "thorax": 0.02, "neck": 0.035, "head_top": 0.035}
-_LEG_OFFSET = {"hip": 0.035, "knee": 0.045, "ankle": 0.043}
-_ARM_OFFSET = {"shoulder": 0.041, "elbow": 0.046, "wrist": 0.036}
+_TRUNK_OFFSET = {"pelvis": 0.03, "spine": 0.034, "thorax": 0.023, "neck": 0.021, "head_top": 0.045}
+_LEG_OFFSET = {"hip": 0.042, "knee": 0.047, "ankle": 0.036}
+_ARM_OFFSET = {"shoulder": 0.042, "elbow": 0.045, "wrist": 0.034}
 _OFFSET = _per_joint(_TRUNK_OFFSET | _LEG_OFFSET | _ARM_OFFSET)
 # Hips and shoulders along the body's own axes: definitions differ, also between bodies.
 _WIDER_HIPS, _HIGHER_HIPS, _HIGHER_SHOULDERS = 0.08, 0.04, 0.03
