@@ -165,6 +165,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "How the pose machine corrects its own answer.",
         needs="clip",
     ),
+    _A(
+        "laboratory.sensitivity",
+        "Sensitivity",
+        "Ctrl+6",
+        "Which joints of which frames a network listens to.",
+        needs="clip",
+    ),
     _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),

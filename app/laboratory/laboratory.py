@@ -42,6 +42,12 @@ def _self_correction(bench: Bench) -> LabPanel:
     return SelfCorrectionPanel(bench)
 
 
+def _sensitivity(bench: Bench) -> LabPanel:
+    from app.laboratory.sensitivity import SensitivityPanel
+
+    return SensitivityPanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
 PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("stages", "Stages", _stages),
@@ -49,6 +55,7 @@ PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("anatomy", "Anatomy", _anatomy),
     ("loss_surface", "Loss Surface", _loss_surface),
     ("self_correction", "Self-Correction", _self_correction),
+    ("sensitivity", "Sensitivity", _sensitivity),
 )
 
 

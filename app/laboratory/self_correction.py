@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QSplitter,
     QVBoxLayout,
 )
@@ -87,6 +88,7 @@ class SelfCorrectionPanel(NetworkPanel):
         settings.addWidget(self.reset_button, 0, 2)
         settings.addLayout(applying, 1, 2)
         split = QSplitter(Qt.Orientation.Horizontal)
+        split.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         for widget in (self.curve, self.plane, self.strip):
             split.addWidget(widget)
         split.setSizes([200, 200, 240])

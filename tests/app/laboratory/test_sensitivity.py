@@ -1,0 +1,139 @@
+"""Sensitivity: curves and map of a tiny TP-Net, what is chosen, and what does not apply."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import Qt
+
+from pose_core.analysis.refiner_windows import prepare_refiner, sensitivity_of
+from pose_core.analysis.sensitivity import (
+    capped_diagonal,
+    perturbation_sensitivity,
+    random_directions,
+)
+from pose_core.camera import Camera
+from pose_core.errors import ConfigError
+from pose_core.inference.lifter import base_network, seen_stretches
+from pose_core.models.ray_input import normalise_rays
+from pose_core.models.registry import build_network
+
+CONTEXT = 6
+KINDS = {
+    "online": ("tpnet", {"num_joints": 17, "context": CONTEXT, "hidden": 32}),
+    "both ways": ("tpnet", {"num_joints": 17, "context": 4, "hidden": 16, "mode": "semi-online"}),
+    "past": ("lstm_baseline", {"num_joints": 17, "hidden": 8}),
+    "window": ("lstm_baseline", {"num_joints": 17, "hidden": 8, "context": 4,
+                                 "bidirectional": True}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(add_model):
+    add_model("frame", "temporal_conv", {"channels": 8, "kernel_sizes": [1, 1]})
+    return {name: add_model(name, *kind, base="frame") for name, kind in KINDS.items()}
+
+
+@pytest.fixture
+def panel(models, lab, show_run):
+    return show_run(models["online"]).open("sensitivity")
+
+
+def prepared(lab, entry):
+    clip = lab.session.clip
+    camera = Camera.assumed(clip.width, clip.height, lab.session.focal_px)
+    return prepare_refiner(entry, lab.track.keypoints, clip.times_s, camera)
+
+
+def shown(panel):
+    return np.stack([curve.getOriginalDataset()[1] for curve in panel._joint_curves], axis=1)
+
+
+def test_curves_and_maps_are_those_measured_by_moving_joints_at_random(lab, panel, models):
+    look = prepared(lab, models["online"])
+    directions = random_directions(2000, look.windows, torch.Generator().manual_seed(0))
+    for frame in (lab.state.frame, 20):
+        lab.go_to(frame, panel)
+        window = look.windows[[frame]]
+        measured = perturbation_sensitivity(
+            look.network, window, directions, answer_index=CONTEXT - 1, size=1e-3
+        )
+        np.testing.assert_allclose(shown(panel), measured.over_time, rtol=0.05)
+        steps = panel._mean_curve.getOriginalDataset()[0]
+        np.testing.assert_array_equal(steps, range(1 - CONTEXT, 1))
+        mean = panel._mean_curve.getOriginalDataset()[1]
+        np.testing.assert_allclose(mean, measured.over_time.mean(axis=1), rtol=0.05)
+        for step in (-1, 0):
+            panel.time.set_value(step)
+            want = capped_diagonal(measured.at(step))
+            np.testing.assert_allclose(panel.map._image.image, want, rtol=0.15, atol=1e-3)
+            assert panel._line.value() == step
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_a_window_gives_the_answer_of_the_network_for_its_frame(lab, models, name):
+    entry, clip, known = models[name], lab.session.clip, lab.track.keypoints
+    network, base, look = build_network(entry), base_network(entry), prepared(lab, models[name])
+    camera = Camera.assumed(clip.width, clip.height, lab.session.focal_px)
+    first, *_ = seen_stretches(known.xy, known.scores, clip.times_s, camera, entry.rate_hz)
+    rays, scores = (torch.from_numpy(a).float() for a in (first.grid_rays, first.grid_scores))
+    with torch.no_grad():
+        poses = base(normalise_rays(rays[None], scores[None]).features)[-1]
+        want = network(poses)[-1][0][first.nearest]
+        windows = look.windows[torch.from_numpy(first.frames)]
+        found = look.network(windows)
+    # The LSTM of the panel begins with the window: what was before has next to no weight.
+    atol, start = (1e-4, windows.shape[1]) if name == "past" else (1e-5, 0)
+    np.testing.assert_allclose(found[start:], want[start:], atol=atol)
+    assert want.std(dim=0).max() > 3 * atol
+    response = sensitivity_of(look, int(first.frames[50]), int(first.frames[50]) + 1).response
+    assert response.shape == (windows.shape[1], 17, 17)
+    assert (response > 0).any()
+
+
+def test_the_mean_over_a_range_is_that_of_its_frames(lab, panel, models):
+    assert not panel.over_range.isEnabled()
+    lab.state.set_range((50, 54))
+    panel.over_range.click()
+    lab.settle(panel)
+    look = prepared(lab, models["online"])
+    each = [sensitivity_of(look, frame, frame + 1).response for frame in range(50, 54)]
+    np.testing.assert_allclose(panel.result.response, np.mean(each, axis=0), rtol=1e-5)
+    assert not np.allclose(each[0], each[-1], rtol=1e-5)
+    with pytest.raises(ConfigError, match="not in frames 3 to 4"):
+        sensitivity_of(look, 3, 5)
+
+
+def test_a_click_chooses_a_cell_and_the_reading_says_its_number(lab, panel, qtbot):
+    at = panel.map.mapFromScene(panel.map.place_of(4, 9))
+    qtbot.mouseClick(panel.map.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert panel.cell == (4, 9)
+    value = panel.result.at(0)[4, 9]
+    assert f"{100 * value:.1f} mm on average" in panel.reading.text()
+    curve = panel._chosen_curve.getOriginalDataset()[1]
+    np.testing.assert_allclose(curve, panel.result.over_time[:, 4])
+    panel.listening_button.click()
+    beside = panel.result.at(0)[~np.eye(17, dtype=bool)]
+    assert panel.result.at(0)[panel.cell] == beside.max()
+
+
+def test_the_numbers_of_the_map_are_exported_uncapped(lab, panel, export_to):
+    panel.time.set_value(-2)
+    rows = list(csv.DictReader(export_to(panel, "csv").read_text().splitlines()[2:]))
+    matrix = [[float(row[key]) for key in list(row)[1:]] for row in rows]
+    np.testing.assert_allclose(matrix, panel.result.at(-2))
+
+
+def test_other_models_and_frames_without_the_person_say_what_to_do(lab, panel):
+    lab.go_to(3, panel)
+    assert "is not in frame 3" in panel._message.text()
+    lab.go_to(20, panel)
+    assert panel.map.isVisible()
+    lab.state.set_track(1, "fine", 3)
+    assert "fine is not installed" in panel._message.text()
+    assert "in the menu Models" in panel._message.text()
+    panel.models.clear()
+    lab.state.set_frame(21)
+    assert "No model that does is trained yet" in panel._message.text()
+    assert "recipe tp-net" in panel._message.text()
