@@ -172,6 +172,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Which joints of which frames a network listens to.",
         needs="clip",
     ),
+    _A("laboratory.compare", "Compare", "Ctrl+7", "Models, stages and truth.", needs="clip"),
     _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),

@@ -44,12 +44,7 @@ class Subject:
     @property
     def stage_names(self) -> tuple[str, ...]:
         """What each stage is called; by their numbers where the run does not say."""
-        known = self.run.meta.get("stages")
-        names = [str(name) for name in known] if isinstance(known, (list, tuple)) else []
-        count = len(self.stages)
-        return (
-            tuple(names) if len(names) == count else tuple(f"stage {k + 1}" for k in range(count))
-        )
+        return stage_names_of(self.run)
 
     @property
     def truth_xyz(self) -> np.ndarray | None:
@@ -66,6 +61,13 @@ class Subject:
         """That of the clip, as far as it is known."""
         clip = self.session.clip
         return Camera.assumed(clip.width, clip.height, self.session.focal_px)
+
+
+def stage_names_of(run: ModelRun) -> tuple[str, ...]:
+    """What the stages of a run are called; by their numbers where it does not say."""
+    known, count = run.meta.get("stages"), len(run.poses.stages)
+    names = [str(name) for name in known] if isinstance(known, (list, tuple)) else []
+    return tuple(names) if len(names) == count else tuple(f"stage {k + 1}" for k in range(count))
 
 
 class Focus(QObject):

@@ -48,6 +48,12 @@ def _sensitivity(bench: Bench) -> LabPanel:
     return SensitivityPanel(bench)
 
 
+def _compare(bench: Bench) -> LabPanel:
+    from app.laboratory.compare import ComparePanel
+
+    return ComparePanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
 PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("stages", "Stages", _stages),
@@ -56,6 +62,7 @@ PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("loss_surface", "Loss Surface", _loss_surface),
     ("self_correction", "Self-Correction", _self_correction),
     ("sensitivity", "Sensitivity", _sensitivity),
+    ("compare", "Compare", _compare),
 )
 
 

@@ -40,6 +40,11 @@ class StageStrip(QWidget):
     Each stage shows the one before it as a ghost, an arrow for each joint that moved, and the
     truth where it is known.
 
+    Parameters
+    ----------
+    has_ghosts : bool
+        False where the poses are not stages of one run: no ghosts and arrows then.
+
     Attributes
     ----------
     chosen : Signal(int)
@@ -47,8 +52,9 @@ class StageStrip(QWidget):
 
     chosen = Signal(int)
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_ghosts: bool = True) -> None:
         super().__init__()
+        self._has_ghosts = has_ghosts
         self.views: tuple[StageView, ...] = ()
         self._truth: np.ndarray | None = None
         self._current = 0
@@ -118,7 +124,7 @@ class StageStrip(QWidget):
         sight = Sight(self._orbit, self._level, picture.center(), scale)
         if self._truth is not None:
             draw_thin_pose(painter, sight, self._truth, TRUTH_COLOUR)
-        before = self.views[stage - 1].xyz if stage else None
+        before = self.views[stage - 1].xyz if stage and self._has_ghosts else None
         if before is not None:
             draw_thin_pose(painter, sight, before, _faint(ink))
         draw_pose(painter, sight, view.xyz, width=max(0.02 * picture.height(), 2.0))

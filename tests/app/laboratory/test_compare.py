@@ -1,0 +1,90 @@
+"""Compare: distances by joint against a chosen reference, and what is shown."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.commands import SetTracks, SetTruth
+from app.document import Change
+from pose_core.geometry import similarity_align
+
+
+@pytest.fixture
+def panel(lab):
+    return lab.open("compare")
+
+
+def poses(lab, key):
+    name, stage = key
+    run = None if name == "truth" else lab.track.runs[name]
+    xyz = lab.session.truth.poses.xyz if run is None else run.poses.stages[stage]
+    return xyz.astype(float) - xyz[:, :1]
+
+
+def titles(panel):
+    return [view.name for view in panel.strip.views]
+
+
+def test_table_and_facts_are_distances_from_the_reference(lab, panel, export_to):
+    assert titles(panel) == ["truth", "fine, fit", "rough"]
+    for row, reference in enumerate((("truth", 0), ("fine", 2))):
+        panel.reference.setCurrentIndex(row)
+        panel.reference.activated.emit(row)
+        lab.settle(panel)
+        keys = [k for k in (("truth", 0), ("fine", 2), ("rough", 0)) if k != reference]
+        frame, want = lab.state.frame, poses(lab, reference)
+        for column, key in enumerate(keys):
+            pose = poses(lab, key)
+            plain = 1000 * np.linalg.norm(pose - want, axis=-1)
+            known = np.isfinite(plain[:, 0])
+            aligned = similarity_align(pose[frame], want[frame])
+            pa = 1000 * np.linalg.norm(aligned - want[frame], axis=-1)
+            for joint in (0, 6, 13):
+                assert panel.joints.number(joint, 2 * column) == pytest.approx(plain[frame, joint])
+                assert panel.joints.number(joint, 2 * column + 1) == pytest.approx(pa[joint])
+            index = [("truth", 0), ("fine", 2), ("rough", 0)].index(key)
+            view = panel.strip.views[index]
+            np.testing.assert_allclose(view.xyz, pose[frame])
+            moved = similarity_align(pose[known], want[known])
+            aligned_mm = 1000 * np.linalg.norm(moved - want[known], axis=-1)
+            clip = plain[known].mean(), aligned_mm.mean()
+            assert view.facts == (
+                f"MPJPE {plain[frame].mean():.1f} mm",
+                f"PA {pa.mean():.1f} mm",
+                f"clip {clip[0]:.1f}, PA {clip[1]:.1f}",
+            )
+    rows = list(csv.DictReader(export_to(panel, "csv").read_text().splitlines()[2:]))
+    assert float(rows[6]["rough, PA (mm)"]) == pytest.approx(pa[6])
+
+
+def test_two_to_four_are_shown_as_chosen_in_the_menu(lab, panel):
+    def menu():
+        panel.choice.menu().aboutToShow.emit()
+        return {action.text(): action for action in panel.choice.menu().actions()}
+
+    assert list(menu()) == ["truth", "rough", "fine, rough", "fine, better", "fine, fit"]
+    menu()["fine, better"].trigger()
+    lab.settle(panel)
+    assert titles(panel) == ["truth", "fine, fit", "rough", "fine, better"]
+    assert not menu()["fine, rough"].isEnabled()
+    for name in ("truth", "rough"):
+        menu()[name].trigger()
+        lab.settle(panel)
+    assert titles(panel) == ["fine, fit", "fine, better"]
+    assert panel.reference.currentText() == "fine, fit"
+    assert not menu()["fine, fit"].isEnabled()
+    assert menu()["fine, rough"].isEnabled()
+
+
+def test_a_single_pose_has_nothing_to_be_compared_with(lab, panel):
+    document = lab.context.document
+    document.undo_stack.push(SetTruth(document, None))
+    lab.settle(panel)
+    assert titles(panel) == ["fine, fit", "rough"]
+    track = replace(lab.track, runs={"rough": lab.track.runs["rough"]})
+    after = lab.session.with_tracks((track,))
+    document.undo_stack.push(SetTracks(document, "One", after, Change("poses")))
+    lab.state.set_track(1, "rough", 1)
+    assert "nothing to compare rough with" in panel._message.text()
