@@ -30,7 +30,7 @@ ROBUST = [H36M_17.index(f"{side}_{joint}") for side in ("left", "right") for joi
 LEFT_WRIST, RIGHT_ANKLE = H36M_17.index("left_wrist"), H36M_17.index("right_ankle")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
