@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer
 
 from app.main_window import MainWindow
-from app.training.window import TrainingWindow
+
+if TYPE_CHECKING:
+    from app.training.window import TrainingWindow
 
 POLL_MS = 100
 # After the last change: pictures decode, views paint, the 3D view gets its first frame.
@@ -38,7 +41,7 @@ class Screenshot(QObject):
         target: Path,
         *,
         is_estimated: bool,
-        training: TrainingWindow | None = None,
+        training: "TrainingWindow | None" = None,
     ) -> None:
         super().__init__(window)
         self._window = window

@@ -1,12 +1,15 @@
 """Training in the application: the window, and what looks after the runs without it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
 from app.operations.context import AppContext
 from app.training.service import TrainingService
-from app.training.window import TrainingWindow
+
+if TYPE_CHECKING:
+    from app.training.window import TrainingWindow
 
 
 class Training(QObject):
@@ -23,16 +26,19 @@ class Training(QObject):
         self.service = TrainingService(context)
         self.window: TrainingWindow | None = None
 
-    def show_window(self) -> TrainingWindow:
+    def show_window(self) -> "TrainingWindow":
         """Show the window, or bring it to the front."""
         if self.window is None:
+            # Its curves need pyqtgraph, which takes a while to import: not at start-up.
+            from app.training.window import TrainingWindow  # noqa: PLC0415
+
             self.window = TrainingWindow(self._context, self.service)
         self.window.show()
         self.window.raise_()
         self.window.activateWindow()
         return self.window
 
-    def show_folder(self, folder: Path) -> TrainingWindow:
+    def show_folder(self, folder: Path) -> "TrainingWindow":
         """Show the window with the runs of another folder than the user's own."""
         self.service.set_folder(folder)
         return self.show_window()
