@@ -72,7 +72,7 @@ class Screenshot(QObject):
 
     def _go_to_person(self) -> None:
         """Show a frame in which there is something to see."""
-        track = self._window.presenter.selected_track()
+        track = self._window.context.selected_track
         if track is not None and len(track.present_frames):
             frames = track.present_frames
             self._window.context.view_state.set_frame(int(frames[len(frames) // 2]))

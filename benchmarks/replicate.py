@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,9 @@ def temporal(network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"answer": network(torch.cat(padded, dim=1))[-1]}
 
 
-def _single_frame(loaded: list[nn.Module] = []) -> nn.Module:  # noqa: B006 - loaded once
-    if not loaded:
-        loaded.append(build_network(model_entry("single-frame")))
-    return loaded[0]
+@cache
+def _single_frame() -> nn.Module:
+    return build_network(model_entry("single-frame"))
 
 
 _NETWORK = "task.network."

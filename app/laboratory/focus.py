@@ -96,8 +96,7 @@ class Focus(QObject):
 
     def _find(self) -> None:
         session, state = self._context.document.session, self._context.view_state
-        tracks = session.tracks if session else ()
-        track = next((t for t in tracks if t.track_id == state.track_id), None)
+        track = self._context.selected_track
         run = track.runs.get(state.model or "") if track else None
         if session is None or track is None or run is None or state.model is None:
             self.current = None

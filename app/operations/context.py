@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.view_state import ViewState
 from app.workers.frame_decoder import FrameDecoder
 from app.workers.task import Task, TaskRunner
+from pose_core.session import Track
 
 
 class AppContext(QObject):
@@ -41,6 +42,17 @@ class AppContext(QObject):
         self.view_state = ViewState(self)
         self.decoder = FrameDecoder(parent=self)
         self.tasks = TaskRunner(self)
+
+    def track(self, track_id: int | None) -> Track | None:
+        """The person of that number; None where there is none."""
+        session = self.document.session
+        tracks = session.tracks if session else ()
+        return next((track for track in tracks if track.track_id == track_id), None)
+
+    @property
+    def selected_track(self) -> Track | None:
+        """The selected person; None where nobody is."""
+        return self.track(self.view_state.track_id)
 
     def notice(self, text: str) -> None:
         """Tell of a success, in passing."""

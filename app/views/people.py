@@ -110,9 +110,7 @@ class PeopleView(QWidget):
                 self._list.setCurrentItem(item)
         self._list.blockSignals(False)
         session = self._context.document.session
-        track = next(
-            (t for t in (session.tracks if session else ()) if t.track_id == selected), None
-        )
+        track = self._context.selected_track
         self._facts.setVisible(track is not None)
         if session is not None and track is not None:
             model = self._context.view_state.model

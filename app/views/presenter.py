@@ -12,7 +12,7 @@ from app.views.timeline import Timeline
 from app.views.video import PersonOverlay, VideoView
 from pose_core.camera import Camera
 from pose_core.errors import PoseStageError
-from pose_core.session import ModelRun, Session, Track
+from pose_core.session import ModelRun, Session
 
 LIVE_INTERVAL_MS = 150
 
@@ -80,21 +80,13 @@ class Presenter(QObject):
 
     def select_person(self, track_id: int | None) -> None:
         """Select a person with its newest model, unless the present model has been run too."""
-        track = self._track(track_id)
+        track = self._context.track(track_id)
         run_names = list(track.runs) if track else []
         model = self._context.view_state.model
         if model not in run_names:
             model = run_names[-1] if run_names else None
         num_stages = len(track.runs[model].poses.stages) if track and model else 0
         self._context.view_state.set_track(track.track_id if track else None, model, num_stages)
-
-    def selected_track(self) -> Track | None:
-        return self._track(self._context.view_state.track_id)
-
-    def _track(self, track_id: int | None) -> Track | None:
-        session = self._context.document.session
-        tracks = session.tracks if session else ()
-        return next((track for track in tracks if track.track_id == track_id), None)
 
     # -- document --------------------------------------------------------------------------
 
@@ -136,7 +128,7 @@ class Presenter(QObject):
 
     def _keep_selection(self, session: Session) -> None:
         """Hold on to the selected person, or take the first one."""
-        selected = self.selected_track() or (session.tracks[0] if session.tracks else None)
+        selected = self._context.selected_track or (session.tracks[0] if session.tracks else None)
         self.select_person(selected.track_id if selected else None)
 
     def _show_camera(self, session: Session) -> None:
@@ -219,7 +211,7 @@ class Presenter(QObject):
         self._skeleton.set_frame(state.frame)
 
     def _show_lanes(self) -> None:
-        track = self.selected_track()
+        track = self._context.selected_track
         if track is None:
             self._timeline.set_confidence(None)
             self._timeline.set_present_mask(None)

@@ -71,10 +71,8 @@ class StatusBar(QStatusBar):
             self._frame.setText(f"{frame}/{session.clip.num_frames - 1}  {time_s}")
 
     def _show_selection(self) -> None:
-        session, state = self._context.document.session, self._context.view_state
-        tracks = session.tracks if session else ()
-        name = next((t.name for t in tracks if t.track_id == state.track_id), "nobody selected")
-        self._selection.setText(name)
+        track, state = self._context.selected_track, self._context.view_state
+        self._selection.setText(track.name if track else "nobody selected")
         if state.model is None:
             self._model.setText("no 3D")
         elif state.num_stages > 1:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _SAMPLES_AT_ONCE = 128
+_POSES_FOR_RANGE = 4096
 _NUM_EXAMPLES = 8
 
 
@@ -81,6 +82,10 @@ class LiftingData:
             "valid": batch.valid[:, self.answers],
             "keypoints_2d": batch.keypoints_2d[:, self.answers],
         }
+
+    def some_poses(self) -> Tensor:
+        """Targets (4096, T', J, 3), always the same, from which networks take their range."""
+        return self.draw(_POSES_FOR_RANGE, torch.Generator().manual_seed(0))["target"]
 
 
 # Poses (S, B, T', J, 3) that a network gives to features (B, T, J, 3).

@@ -23,8 +23,6 @@ from pose_core.models.pose_machine import PoseMachine, PoseMachineConfig
 from pose_core.models.projector import Projector
 from pose_core.training.lifting_data import HeldOut, LiftingData, MotionSettings
 
-_POSES_FOR_RANGE = 4096
-
 
 @dataclass(frozen=True, kw_only=True)
 class PoseMachineSettings:
@@ -67,8 +65,7 @@ class PoseMachineTask:
         validation = LiftingData(held_out, settings.data, settings.clip_length, slice(None))
         self._held_out = HeldOut(validation)
         self._correction = settings.correction
-        poses = self.data.draw(_POSES_FOR_RANGE, torch.Generator().manual_seed(0))["target"]
-        self.network.fit_normalisation(poses)
+        self.network.fit_normalisation(self.data.some_poses())
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Terms of Eq. (6), (2) and (7); each step of Algorithm 1 takes its own."""

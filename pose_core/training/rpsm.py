@@ -11,8 +11,6 @@ from pose_core.losses.stages import refinement_loss
 from pose_core.models.rpsm import Rpsm, RpsmConfig
 from pose_core.training.lifting_data import HeldOut, LiftingData, MotionSettings
 
-_POSES_FOR_RANGE = 4096
-
 
 @dataclass(frozen=True, kw_only=True)
 class RpsmSettings:
@@ -47,8 +45,7 @@ class RpsmTask:
         frames = settings.network.clip_length
         self.data = LiftingData(training, settings.data, frames, slice(None))
         self._held_out = HeldOut(LiftingData(held_out, settings.data, frames, slice(None)))
-        poses = self.data.draw(_POSES_FOR_RANGE, torch.Generator().manual_seed(0))["target"]
-        self.network.fit_normalisation(poses)
+        self.network.fit_normalisation(self.data.some_poses())
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Eq. (2)."""
