@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from pose_core.errors import ConfigError
-from pose_core.models.tpnet import pose_windows
+from pose_core.models.tpnet import EVERY_FRAME, pose_windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +73,26 @@ class LstmBaseline(nn.Module):
         )
         self.answer = nn.Linear(config.hidden * (2 if config.bidirectional else 1), size)
 
-    def forward(self, poses: Tensor) -> Tensor:
-        """Refine every frame of whole sequences.
+    def forward(self, poses: Tensor, frames: slice = EVERY_FRAME) -> Tensor:
+        """Refine frames of whole sequences.
 
         Parameters
         ----------
         poses : (B, T, J, 3) Tensor
             Root-relative, camera axes, metres. Beyond the ends of the sequence the Bi-LSTM sees
             the first and the last pose repeated.
+        frames : slice
+            Those wanted.
 
         Returns
         -------
-        (1, B, T, J, 3) Tensor
-            The only stage; metres, root-relative.
+        (1, B, T', J, 3) Tensor
+            The only stage; metres, root-relative; T' frames.
         """
         if self.config.bidirectional:
-            cells = self._cells_of_windows(poses)
+            cells = self._cells_of_windows(poses, frames)
             return self.answer(cells).unflatten(-1, (-1, 3))[None]
-        return self.go_on(poses)[0][None]
+        return self.go_on(poses)[0][None, :, frames]
 
     def go_on(
         self, poses: Tensor, state: tuple[Tensor, Tensor] | None = None
@@ -113,11 +115,11 @@ class LstmBaseline(nn.Module):
         cells, after = self.lstm(poses.flatten(2), state)  # (B, T, H)
         return self.answer(cells).unflatten(-1, (-1, 3)), after
 
-    def _cells_of_windows(self, poses: Tensor) -> Tensor:
-        """Cells (B, T, 2 H) of both directions at the middle of each frame's window."""
+    def _cells_of_windows(self, poses: Tensor, frames: slice) -> Tensor:
+        """Cells (B, T', 2 H) of both directions at the middle of each wanted frame's window."""
         half, _ = self.config.padding
-        windows = pose_windows(poses, half, half).flatten(3)  # (B, T, R, J * 3)
-        cells, _ = self.lstm(windows.flatten(0, 1))  # (B * T, R, 2 H)
+        windows = pose_windows(poses, half, half)[:, frames].flatten(3)  # (B, T', R, J * 3)
+        cells, _ = self.lstm(windows.flatten(0, 1))  # (B * T', R, 2 H)
         return cells[:, half].unflatten(0, windows.shape[:2])
 
     def example_inputs(self, batch: int, frames: int, generator: Generator) -> tuple[Tensor]:

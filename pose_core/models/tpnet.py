@@ -17,6 +17,7 @@ from torch.nn import functional
 from pose_core.errors import ConfigError
 
 MODES = ("online", "semi-online")
+EVERY_FRAME = slice(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,21 +99,24 @@ class TpNet(nn.Module):
         self.hidden = nn.Linear(config.receptive_field * config.num_joints * 3, config.hidden)
         self.answer = nn.Linear(config.hidden, config.num_joints * 3)
 
-    def forward(self, poses: Tensor) -> Tensor:
-        """Refine every frame of whole sequences.
+    def forward(self, poses: Tensor, frames: slice = EVERY_FRAME) -> Tensor:
+        """Refine frames of whole sequences.
 
         Parameters
         ----------
         poses : (B, T, J, 3) Tensor
             Root-relative, camera axes, metres, T at least 1. Beyond the ends of the sequence the
             first and the last pose are repeated.
+        frames : slice
+            Those wanted. Training wants the ones with a full context and pays for no others.
 
         Returns
         -------
-        (1, B, T, J, 3) Tensor
-            The only stage; metres, root-relative.
+        (1, B, T', J, 3) Tensor
+            The only stage; metres, root-relative; T' frames.
         """
-        return self.pose_of_window(pose_windows(poses, *self.config.padding))[None]
+        windows = pose_windows(poses, *self.config.padding)
+        return self.pose_of_window(windows[:, frames])[None]
 
     def pose_of_window(self, windows: Tensor) -> Tensor:
         """The wanted pose (..., J, 3) of each window (..., R, J, 3) in the order of time."""

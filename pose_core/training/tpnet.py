@@ -28,11 +28,14 @@ class TpNetSettings:
         With the rate of `lifter`.
     lifter : str
         Shipped single-frame network whose poses are refined.
+    output_frames : int
+        Neighbouring frames refined per window: they share most of what they see.
     """
 
     network: TpNetConfig = field(default_factory=lambda: TpNetConfig(num_joints=17))
     data: MotionSettings = field(default_factory=MotionSettings)
     lifter: str = "single-frame"
+    output_frames: int = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +45,11 @@ class LstmSettings:
     network: LstmBaselineConfig = field(default_factory=lambda: LstmBaselineConfig(num_joints=17))
     data: MotionSettings = field(default_factory=MotionSettings)
     lifter: str = "single-frame"
+    output_frames: int = 8
 
 
 class PredictedPoses(LiftingData):
-    """Windows of poses as a single-frame network predicts them, with the truth of one frame.
+    """Windows of poses as a single-frame network predicts them, with the truth of some frames.
 
     Parameters
     ----------
@@ -92,14 +96,14 @@ class TpNetTask:
         held_out: list[Motion],
     ) -> None:
         before, after = self._context(settings)
-        self._wanted = before
+        self._wanted = slice(before, before + settings.output_frames)
         lifter = build_network(model_entry(settings.lifter))
-        window = (before + 1 + after, slice(before, before + 1), lifter)
+        window = (before + settings.output_frames + after, self._wanted, lifter)
         self.data = PredictedPoses(training, settings.data, *window)
         self._held_out = HeldOut(PredictedPoses(held_out, settings.data, *window))
 
     def _context(self, settings: TpNetSettings | LstmSettings) -> tuple[int, int]:
-        """Make the network; frames before and after the wanted one in a training window."""
+        """Make the network; frames before and after the wanted ones in a training window."""
         if isinstance(settings, TpNetSettings):
             self.network: nn.Module = TpNet(settings.network)
             return settings.network.padding
@@ -111,8 +115,8 @@ class TpNetTask:
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Mean squared distance of the joints, the paper's "standard L2 loss"."""
-        predicted = network(batch["features"])[-1][:, self._wanted, None]
-        distance = (predicted - batch["target"]).square().sum(-1).mean(-1)  # (B, 1)
+        predicted = network(batch["features"], self._wanted)[-1]
+        distance = (predicted - batch["target"]).square().sum(-1).mean(-1)  # (B, T')
         valid = batch["valid"].to(distance.dtype)
         return {"position": (distance * valid).sum() / valid.sum().clamp_min(1)}
 
@@ -125,5 +129,5 @@ class TpNetTask:
         return self._held_out.examples(network, self._predict, device)
 
     def _predict(self, network: nn.Module, poses: Tensor) -> Tensor:
-        refined = network(poses)[-1]
-        return torch.stack([poses, refined])[:, :, self._wanted, None]
+        refined = network(poses, self._wanted)[-1]
+        return torch.stack([poses[:, self._wanted], refined])

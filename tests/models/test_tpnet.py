@@ -154,6 +154,18 @@ def test_receptive_fields(network, expected):
     assert changed_frames(network) == list(expected)
 
 
+@pytest.mark.parametrize(
+    "network",
+    [tiny("online"), tiny("semi-online"), lstm(False), lstm(True)],
+    ids=["TP-Net", "Bi-TP-Net", "LSTM", "Bi-LSTM"],
+)
+def test_wanted_frames_are_those_of_the_whole_sequence(network):
+    poses = torch.randn(2, 9, 16, 3)
+    with torch.no_grad():
+        expected, wanted = network(poses)[:, :, 3:7], network(poses, slice(3, 7))
+    torch.testing.assert_close(wanted, expected)
+
+
 def test_bi_lstm_runs_each_direction_up_to_the_wanted_frame():
     net = lstm(True).double()
     poses = torch.randn(1, 9, 16, 3, dtype=torch.float64)
