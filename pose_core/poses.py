@@ -9,6 +9,7 @@ from pose_core.skeleton import H36M_17, Skeleton
 
 # Where a joint's position comes from; stored per frame and joint as uint8.
 SOURCE_NONE, SOURCE_DETECTOR, SOURCE_MODEL, SOURCE_USER, SOURCE_INTERPOLATED = range(5)
+SOURCE_IMPORTED = 5  # from a file of another program
 
 
 def _frozen(array: np.ndarray, dtype: type) -> np.ndarray:

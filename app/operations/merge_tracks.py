@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
+from pose_core.poses import SOURCE_IMPORTED, SOURCE_USER, Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Track
 
 # Two tracks are one person when their joints lie nearer than this, in heights of the person.
@@ -17,7 +17,7 @@ def merge_tracks(
     """Tracks of a session after an estimate of the frames ``start <= frame < end``.
 
     A person found again keeps id, name, what lies outside the range, runs of other models, and
-    keypoints that the user has set. People not found again stay as they are.
+    keypoints that the user has set or imported. People not found again stay as they are.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _renewed_keypoints(old: Keypoints2D, new: Keypoints2D, frames: np.ndarray) -
     xy, scores = old.xy.copy(), old.scores.copy()
     sources = np.array(old.sources)
     taken = np.zeros(sources.shape, dtype=bool)
-    taken[frames] = sources[frames] != SOURCE_USER
+    taken[frames] = ~np.isin(sources[frames], (SOURCE_USER, SOURCE_IMPORTED))
     xy[taken] = new.xy[taken]
     scores[taken] = new.scores[taken]
     sources[taken] = np.asarray(new.sources)[taken]

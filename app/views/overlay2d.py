@@ -21,7 +21,7 @@ HEAD_TOP = H36M_17.index("head_top")
 BONES = np.array(H36M_17.bones)
 SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
 # In the order of the SOURCE_ constants of pose_core.poses.
-SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated")
+SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated", "imported")
 _OUTLINE = QColor(*OUTLINE, 215)
 _HOLLOW = QColor(*OUTLINE, 110)
 _WHITE = QColor(255, 255, 255)
