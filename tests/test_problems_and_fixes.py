@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_core.analysis.anatomy import anatomy_findings
-from pose_core.analysis.fixes import interpolate, smooth, swap_sides
+from pose_core.analysis.fixes import interpolate, interpolate_root, smooth, swap_sides
 from pose_core.analysis.problems import problems_of
 from pose_core.bones import bone_lengths
 from pose_core.errors import ConfigError
@@ -105,3 +105,16 @@ def test_interpolation_needs_a_pose_on_both_sides(walk, start, end):
     walk[20] = np.nan
     with pytest.raises(ConfigError, match="no pose before or after"):
         interpolate(walk, TIMES, start, end)
+
+
+def test_the_root_goes_straight_with_interpolated_poses_unless_a_side_is_unknown():
+    times = np.array([0.0, 0.1, 0.3, 0.4, 0.8, 1.0])
+    root = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    root[2] = np.nan
+    mended = interpolate_root(root, times, 2, 5)
+    for frame in (2, 3, 4):
+        for axis in range(3):
+            want = np.interp(times[frame], times[[1, 5]], root[[1, 5], axis])
+            assert mended[frame, axis] == pytest.approx(want, rel=1e-5)
+    np.testing.assert_array_equal(mended[[0, 1, 5]], root[[0, 1, 5]])
+    np.testing.assert_array_equal(interpolate_root(root, times, 3, 4), root)

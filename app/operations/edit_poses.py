@@ -58,8 +58,8 @@ def smooth(context: AppContext, track: Track, model: str, start: int, end: int) 
     """Smooth the 3D of one model."""
     times_s = _times_s(context)
 
-    def change(stages: np.ndarray) -> np.ndarray:
-        return fixes.smooth(stages, times_s, start, end)
+    def change(poses: Poses3D) -> Poses3D:
+        return replace(poses, stages=fixes.smooth(poses.stages, times_s, start, end))
 
     _change_run(context, track, model, change, "Smooth", start, end)
 
@@ -68,8 +68,10 @@ def interpolate(context: AppContext, track: Track, model: str, start: int, end: 
     """Replace the 3D of one model by the way from the frame before to the frame after."""
     times_s = _times_s(context)
 
-    def change(stages: np.ndarray) -> np.ndarray:
-        return fixes.interpolate(stages, times_s, start, end)
+    def change(poses: Poses3D) -> Poses3D:
+        stages = fixes.interpolate(poses.stages, times_s, start, end)
+        root = fixes.interpolate_root(np.asarray(poses.root), times_s, start, end)
+        return replace(poses, stages=stages, root=root)
 
     _change_run(context, track, model, change, "Interpolate", start, end)
 
@@ -123,21 +125,27 @@ def with_stages(
     settings: dict[str, object] | None = None,
 ) -> ModelRun:
     """A run with other poses, and a note of it in its provenance."""
-    poses = run.poses
-    changed = Poses3D(stages, poses.root, poses.skeleton, poses.is_root_estimated)
+    changed = ModelRun(replace(run.poses, stages=stages), run.meta)
+    return with_edit(changed, what, start, end, settings)
+
+
+def with_edit(
+    run: ModelRun, what: str, start: int, end: int, settings: dict[str, object] | None = None
+) -> ModelRun:
+    """A run with a note of an edit in its provenance."""
     before = run.meta.get("edits")
     note: dict[str, object] = {"what": what, "frames": [start, end]}
     if settings is not None:
         note["settings"] = settings
     edits = [*(before if isinstance(before, list) else []), note]
-    return ModelRun(changed, {**run.meta, "edits": edits})
+    return ModelRun(run.poses, {**run.meta, "edits": edits})
 
 
 def _change_run(
     context: AppContext,
     track: Track,
     model: str,
-    change: Callable[[np.ndarray], np.ndarray],
+    change: Callable[[Poses3D], Poses3D],
     text: str,
     start: int,
     end: int,
@@ -145,8 +153,8 @@ def _change_run(
     run = track.runs[model]
 
     def work() -> Track:
-        stages = change(run.poses.stages)
-        return _with_run(track, model, with_stages(run, stages, text.lower(), start, end))
+        changed = with_edit(ModelRun(change(run.poses), run.meta), text.lower(), start, end)
+        return _with_run(track, model, changed)
 
     _run(context, work, text, (model,), start, end)
 

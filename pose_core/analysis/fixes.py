@@ -100,12 +100,35 @@ def interpolate(xyz: np.ndarray, times_s: np.ndarray, start: int, end: int) -> n
             "Choose frames with a whole pose on both sides.",
         )
     before, after = (xyz[..., [side], :, :].astype(np.float64) for side in sides)
-    times_s = np.asarray(times_s, np.float64)
-    share = (times_s[start:end] - times_s[sides[0]]) / (times_s[sides[1]] - times_s[sides[0]])
-    share = share[:, None, None]
+    share = _share(times_s, start, end)[:, None, None]
     straight = (1 - share) * before + share * after
     share = share[..., 0]
     lengths = (1 - share) * bone_lengths(before) + share * bone_lengths(after)
     out = xyz.copy()
     out[..., start:end, :, :] = with_bone_lengths(straight, lengths)
     return out
+
+
+def interpolate_root(root: np.ndarray, times_s: np.ndarray, start: int, end: int) -> np.ndarray:
+    """Where the pelvis is, for poses of `interpolate`: on the straight way as they are.
+
+    Parameters
+    ----------
+    root : (T, 3) ndarray
+        Camera coordinates, metres. Where it is not known on both sides of the range, it stays.
+    times_s : (T,) ndarray
+    start, end : int
+        With a frame before and one after.
+    """
+    before, after = root[start - 1].astype(np.float64), root[end].astype(np.float64)
+    out = root.copy()
+    if np.isfinite(before + after).all():
+        share = _share(times_s, start, end)[:, None]
+        out[start:end] = (1 - share) * before + share * after
+    return out
+
+
+def _share(times_s: np.ndarray, start: int, end: int) -> np.ndarray:
+    """(end - start,) how much of the time between the frames around the range has passed."""
+    times_s = np.asarray(times_s, np.float64)
+    return (times_s[start:end] - times_s[start - 1]) / (times_s[end] - times_s[start - 1])
