@@ -177,7 +177,9 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),
     _A("tools.doctor", "System Report...", tip="What is installed, and what is missing."),
-    _A("window.reset", "Reset the Layout"),
+    _A("window.analyst", "Analyst Workspace", "Alt+1", "Everything for looking closely.", True),
+    _A("window.teacher", "Teacher Workspace", "Alt+2", "Large letters, for a class.", True),
+    _A("window.reset", "Reset the Layout", tip="Of this workspace.", starts_group=True),
     _A("help.shortcuts", "Keyboard Shortcuts...", "F1"),
     _A("help.about", "About PoseStage"),
     *(

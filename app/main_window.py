@@ -48,6 +48,7 @@ from app.views.video import VideoView
 from app.views.welcome import WelcomeView
 from app.views.workspace import Workspace
 from app.widgets.theme import theme
+from app.workspaces import Workspaces
 from pose_core.inference.pipeline import estimate
 
 GEOMETRY_KEY = "window/geometry"
@@ -123,7 +124,17 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._pages)
         self.estimate_bar = EstimateBar(context, actions, self.estimator, self._models)
         self.addToolBar(self.estimate_bar)
-        self.setStatusBar(StatusBar(context, self.estimator))
+        status_bar = StatusBar(context, self.estimator)
+        self.setStatusBar(status_bar)
+        self.workspaces = Workspaces(
+            context.settings,
+            actions,
+            self.workspace,
+            self.laboratory,
+            self.estimate_bar,
+            status_bar,
+            self.estimator,
+        )
 
     def _make_menus(self) -> None:
         menus = Menus(
@@ -149,7 +160,9 @@ class MainWindow(QMainWindow):
             "train.new": self.training.ask_for_run,
             "tools.palette": self._show_palette,
             "tools.doctor": lambda: tools.show_system_report(self.context),
-            "window.reset": self.workspace.reset_layout,
+            "window.analyst": lambda: self.workspaces.choose("analyst"),
+            "window.teacher": lambda: self.workspaces.choose("teacher"),
+            "window.reset": self.workspaces.reset,
             "help.shortcuts": self._show_shortcuts,
             "help.about": lambda: AboutDialog(tools.credits_text(), self).open(),
         }
@@ -429,7 +442,7 @@ class MainWindow(QMainWindow):
         """Remember the layout and end all threads: the window is of no use afterwards."""
         self.context.view_state.set_playing(False)
         self.training.shut_down()
-        self.workspace.save_layout()
+        self.workspaces.save()
         self.context.settings.set_bytes(GEOMETRY_KEY, self.saveGeometry())
         self.context.settings.sync()
         self.context.shut_down()

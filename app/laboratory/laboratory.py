@@ -100,6 +100,16 @@ class Laboratory(QTabWidget):
         self.wanted.emit()
         return panel
 
+    @property
+    def current(self) -> str:
+        """Name of the panel in front."""
+        return PANELS[self.currentIndex()][0]
+
+    def turn_to(self, name: str) -> None:
+        """Bring a panel to the front of the others, be the laboratory shown or not."""
+        if name in {each for each, _, _ in PANELS}:
+            self.setCurrentIndex(_index(name))
+
     def go_to_next(self, name: str, direction: int = 1) -> None:
         """Go to the next (1) or previous (-1) frame that a panel finds worth a look."""
         self.panel(name).go_when_known(direction)

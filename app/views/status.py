@@ -49,6 +49,11 @@ class StatusBar(QStatusBar):
         self._timer.start()
         self._show_all()
 
+    def set_brief(self, is_brief: bool) -> None:
+        """Say only what belongs to the pose that is looked at, or all."""
+        for label in (self._clip, self._device, self._saved):
+            label.setVisible(not is_brief)
+
     def _show_all(self) -> None:
         self._show_clip()
         self._show_frame()

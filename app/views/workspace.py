@@ -1,5 +1,8 @@
 """Video, 3D, people, laboratory and timeline as docks that move and remember where they were."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QVBoxLayout, QWidget
@@ -7,10 +10,12 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QVBoxLayout
 from app.settings import Settings
 
 # Goes up when docks are added or renamed: an older layout is then not restored.
-LAYOUT_VERSION = 2
-LAYOUT_KEY = "window/docks"
+LAYOUT_VERSION = 3
 LABORATORY_SHARE = 0.62  # of the height, below the 3D view
 ROOM_FOR_BOTH_PX = 440  # in a lower window the laboratory lies behind the 3D view, as a tab
+PEOPLE_PX = 250
+LESSON_SHARE = 0.46  # of the width, for what is explained to a class
+_AREAS = Qt.DockWidgetArea
 
 
 class Workspace(QMainWindow):
@@ -31,8 +36,6 @@ class Workspace(QMainWindow):
         self.setDockOptions(
             QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks
         )
-        for corner in (Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner):
-            self.setCorner(corner, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._settings = settings
         video.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setCentralWidget(video)
@@ -40,23 +43,19 @@ class Workspace(QMainWindow):
         self._people = self._dock("People", "people", people)
         self._laboratory = self._dock("Laboratory", "laboratory", laboratory)
         self._timeline = self._dock("Timeline", "timeline", _stacked(timeline, transport))
+        self._role = ROLES["analyst"]
         self._is_arranged = False
 
     def showEvent(self, event: QShowEvent) -> None:
         """Arrange the docks when the size of the window is known for the first time."""
         super().showEvent(event)
-        if self._is_arranged:
-            return
-        self._is_arranged = True
-        self._arrange()
-        state = self._settings.get_bytes(LAYOUT_KEY)
-        if not state.isEmpty():
-            self.restoreState(state, LAYOUT_VERSION)
+        if not self._is_arranged:
+            self._is_arranged = True
+            self._restore()
 
     def dock_actions(self) -> list[QAction]:
         """Actions that show and hide the docks."""
-        docks = (self._skeleton, self._people, self._laboratory, self._timeline)
-        return [dock.toggleViewAction() for dock in docks]
+        return [dock.toggleViewAction() for dock in self._docks()]
 
     def show_laboratory(self) -> None:
         """Show the dock of the laboratory, in front of what it shares its place with."""
@@ -65,19 +64,41 @@ class Workspace(QMainWindow):
             self.tabifyDockWidget(self._skeleton, self._laboratory)
         self._laboratory.show()
         self._laboratory.raise_()
-        if is_first and not self._laboratory.isFloating():
+        is_below = self.dockWidgetArea(self._laboratory) == self.dockWidgetArea(self._skeleton)
+        if is_first and is_below and not self._laboratory.isFloating():
             share = round(self.height() * LABORATORY_SHARE)
             docks = [self._skeleton, self._laboratory]
             self.resizeDocks(docks, [self.height() - share, share], Qt.Orientation.Vertical)
 
-    def save_layout(self) -> None:
+    # -- layouts ---------------------------------------------------------------------------
+
+    def set_role(self, role: "Role") -> None:
+        """Arrange the docks for another role, as its user left them."""
+        self._role = role
         if self._is_arranged:
-            self._settings.set_bytes(LAYOUT_KEY, self.saveState(LAYOUT_VERSION))
+            self._restore()
+
+    def save_layout(self) -> None:
+        """Keep where everything is, for the present role."""
+        if self._is_arranged:
+            self._settings.set_bytes(self._role.key("docks"), self.saveState(LAYOUT_VERSION))
 
     def reset_layout(self) -> None:
-        """Put everything where it was at first."""
-        self._arrange()
-        self._settings.remove(LAYOUT_KEY)
+        """Put everything where the present role has it at first."""
+        self._settings.remove(self._role.key("docks"))
+        if self._is_arranged:
+            self._restore()
+
+    def _restore(self) -> None:
+        for dock in self._docks():
+            dock.setFloating(False)
+        self._role.arrange(self)
+        state = self._settings.get_bytes(self._role.key("docks"))
+        if not state.isEmpty():
+            self.restoreState(state, LAYOUT_VERSION)
+
+    def _docks(self) -> tuple[QDockWidget, ...]:
+        return (self._skeleton, self._people, self._laboratory, self._timeline)
 
     def _dock(self, title: str, name: str, widget: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -85,27 +106,89 @@ class Workspace(QMainWindow):
         dock.setWidget(widget)
         return dock
 
-    def _arrange(self) -> None:
-        areas = Qt.DockWidgetArea
-        for dock in (self._skeleton, self._people, self._laboratory, self._timeline):
-            dock.setFloating(False)
+    def _let_timeline_be_low(self) -> None:
+        height = self._timeline.sizeHint().height()
+        self.resizeDocks([self._timeline], [height], Qt.Orientation.Vertical)
+
+    def arrange_for_analyst(self) -> None:
+        """Video, 3D and people in a row, the timeline below; the laboratory when it is wanted."""
+        for corner in (Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner):
+            self.setCorner(corner, _AREAS.BottomDockWidgetArea)
+        for dock in self._docks():
             dock.show()
         # It takes half of the right-hand side: only where it is wanted.
         self._laboratory.hide()
-        self.addDockWidget(areas.RightDockWidgetArea, self._skeleton)
-        self.addDockWidget(areas.RightDockWidgetArea, self._people)
+        self.addDockWidget(_AREAS.RightDockWidgetArea, self._skeleton)
+        self.addDockWidget(_AREAS.RightDockWidgetArea, self._people)
         self.splitDockWidget(self._skeleton, self._people, Qt.Orientation.Horizontal)
         below = Qt.Orientation.Vertical
-        self.addDockWidget(areas.RightDockWidgetArea, self._laboratory, below)
-        self.addDockWidget(areas.BottomDockWidgetArea, self._timeline)
-        people = min(250, round(self.width() * 0.2))
+        self.addDockWidget(_AREAS.RightDockWidgetArea, self._laboratory, below)
+        self.addDockWidget(_AREAS.BottomDockWidgetArea, self._timeline)
+        people = min(PEOPLE_PX, round(self.width() * 0.2))
         self.resizeDocks(
             [self._skeleton, self._people],
             [round((self.width() - people) * 0.45), people],
             Qt.Orientation.Horizontal,
         )
-        height = self._timeline.sizeHint().height()
-        self.resizeDocks([self._timeline], [height], Qt.Orientation.Vertical)
+        self._let_timeline_be_low()
+
+    def arrange_for_teacher(self) -> None:
+        """Video, 3D and timeline in a column, and the laboratory beside it from top to bottom."""
+        self.setCorner(Qt.Corner.BottomLeftCorner, _AREAS.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, _AREAS.RightDockWidgetArea)
+        for dock in (self._skeleton, self._laboratory, self._timeline):
+            dock.show()
+        self._people.hide()
+        self.addDockWidget(_AREAS.RightDockWidgetArea, self._people)
+        self.addDockWidget(_AREAS.RightDockWidgetArea, self._laboratory)
+        self.addDockWidget(_AREAS.BottomDockWidgetArea, self._skeleton)
+        below = Qt.Orientation.Vertical
+        self.addDockWidget(_AREAS.BottomDockWidgetArea, self._timeline, below)
+        self.splitDockWidget(self._skeleton, self._timeline, below)
+        lesson = round(self.width() * LESSON_SHARE)
+        self.resizeDocks([self._laboratory], [lesson], Qt.Orientation.Horizontal)
+        timeline = self._timeline.sizeHint().height()
+        skeleton = (self.height() - timeline) // 2
+        self.resizeDocks([self._skeleton, self._timeline], [skeleton, timeline], below)
+
+
+@dataclass(frozen=True)
+class Role:
+    """What one kind of user wants before them; a workspace of the menu Window.
+
+    Parameters
+    ----------
+    name : str
+        In the settings, and of its action ``window.<name>``.
+    arrange : callable
+        Puts the docks where this role has them at first.
+    panel : str
+        The panel of the laboratory that it starts with.
+    text_scale : float
+        Size of all letters.
+    is_plain : bool
+        Hide what is for work and not to be looked at.
+    """
+
+    name: str
+    arrange: Callable[[Workspace], None]
+    panel: str = "stages"
+    text_scale: float = 1.0
+    is_plain: bool = False
+
+    def key(self, what: str) -> str:
+        """Key of the settings for something that is kept for each role."""
+        return f"workspace/{self.name}/{what}"
+
+
+# Another role is a line here, and one in the table of actions.
+ROLES = {
+    role.name: role
+    for role in (
+        Role("analyst", Workspace.arrange_for_analyst),
+        Role("teacher", Workspace.arrange_for_teacher, text_scale=1.4, is_plain=True),
+    )
+}
 
 
 def _stacked(*widgets: QWidget) -> QWidget:

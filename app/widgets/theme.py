@@ -3,7 +3,7 @@
 from typing import cast
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
 THEMES = {"system": "As the system", "light": "Light", "dark": "Dark"}
@@ -97,9 +97,13 @@ class Theme(QObject):
     def __init__(self, application: QApplication) -> None:
         super().__init__(application)
         self._application = application
+        self._font = application.font()
+        self._text_scale = 1.0
         self._choice = "system"
         self.is_dark = False
         application.setStyle("Fusion")
+        # Without it widgets under a style sheet do not take another font of the application.
+        QApplication.setAttribute(Qt.ApplicationAttribute.AA_UseStyleSheetPropagationInWidgetStyles)
         application.styleHints().colorSchemeChanged.connect(self._update)
 
     def choose(self, choice: str) -> None:
@@ -112,6 +116,14 @@ class Theme(QObject):
         else:
             hints.setColorScheme(scheme)
         self._update()
+
+    def set_text_scale(self, scale: float) -> None:
+        """Make all letters of the application larger or smaller than the system has them."""
+        if scale != self._text_scale:
+            self._text_scale = scale
+            font = QFont(self._font)
+            font.setPointSizeF(scale * self._font.pointSizeF())
+            self._application.setFont(font)
 
     def _update(self) -> None:
         system_is_dark = self._application.styleHints().colorScheme() == Qt.ColorScheme.Dark
