@@ -6,7 +6,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -75,16 +75,28 @@ def check_size(archive: zipfile.ZipFile, max_bytes: int) -> None:
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     """One ``.npy`` member; its header must agree with its size before memory is taken."""
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, is_fortran, dtype = read_header(member)
-        if dtype.hasobject:
-            raise ValueError("it holds Python objects")
-        num_bytes = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or num_bytes != info.file_size - member.tell():
-            raise ValueError(f"{info.filename} is not of the size that it states")
-        array = np.frombuffer(member.read(), dtype) if num_bytes else np.zeros(0, dtype)
+        shape, is_fortran, dtype = read_header(member, info)
+        array = np.frombuffer(member.read(), dtype) if math.prod(shape) else np.zeros(0, dtype)
     return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def read_header(member: IO[bytes], info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order (True is Fortran's) and type of an ``.npy`` member; then come the values.
+
+    Raises
+    ------
+    ValueError
+        If it holds Python objects, or another number of bytes than it says. (And other `DAMAGE`.)
+    """
+    version = np.lib.format.read_magic(member)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, is_fortran, dtype = read(member)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    num_bytes = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or num_bytes != info.file_size - member.tell():
+        raise ValueError(f"{info.filename} is not of the size that it states")
+    return shape, is_fortran, dtype

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, error: type[PoseStageError]) -> Iterator[BinaryIO]:
+def atomic_write(
+    path: Path, error: type[PoseStageError], *, num_backups: int = 0
+) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces `path` only when the block ends without an error.
 
     Parameters
@@ -25,6 +28,8 @@ def atomic_write(path: Path, error: type[PoseStageError]) -> Iterator[BinaryIO]:
         Its folder must exist. A link is followed: the file it points to is replaced.
     error : type
         What to raise in place of an `OSError`.
+    num_backups : int
+        How many earlier files to keep beside it: see `backup_path`.
 
     Yields
     ------
@@ -42,12 +47,38 @@ def atomic_write(path: Path, error: type[PoseStageError]) -> Iterator[BinaryIO]:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())  # else a power cut may leave an empty file of that name
+        if num_backups:
+            _keep_backup(target, num_backups)
         partial.replace(target)
     except OSError as exc:
         raise write_error(path, exc, error) from exc
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def backup_path(target: Path, number: int) -> Path:
+    """Where an earlier file is kept; number 1 is the one before the present one."""
+    return target.with_name(f"{target.stem}.backup{number}{target.suffix}")
+
+
+def _keep_backup(target: Path, num_backups: int) -> None:
+    """Let the file that is about to be replaced be backup 1, and the older ones move on.
+
+    A backup that cannot be made is no reason not to save.
+    """
+    with contextlib.suppress(OSError):
+        if not target.exists():
+            return
+        for number in range(num_backups - 1, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                backup_path(target, number).replace(backup_path(target, number + 1))
+        newest = backup_path(target, 1)
+        newest.unlink(missing_ok=True)
+        try:
+            newest.hardlink_to(target)
+        except OSError:  # a file system without links
+            shutil.copyfile(target, newest)
 
 
 def partial_path(target: Path) -> Path:

@@ -1,159 +1,135 @@
-"""Session files (``.posestage``): a zip of ``session.json`` and ``arrays.npz``.
+"""Session files (``.posestage``): a zip of JSON and of arrays as they are in memory.
 
-The JSON holds names, provenance and where the video lies, both absolute and relative to the
-session file; the arrays are stored bit for bit, without pickle. A file is written whole or not
-at all. The video itself is not in it.
+``session.json`` holds names, provenance and where the video lies, both absolute and relative to
+the session file; ``arrays/`` the arrays bit for bit, without pickle; ``history.json`` and
+``history/`` the steps that can be undone. A file is written whole or not at all. The video itself
+is not in it.
 """
 
-import io
-import json
 import os
-import zipfile
-import zlib
-from collections.abc import Callable
-from dataclasses import replace
+import uuid
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import pose_core
-from pose_core.array_files import DamagedArrays, check_size, read_arrays
+from pose_core.array_archive import ArchiveReader, write_archive
+from pose_core.array_files import DAMAGE, DamagedArrays
 from pose_core.atomic_file import atomic_write
 from pose_core.clip import Clip
 from pose_core.errors import PoseStageError, SessionError
-from pose_core.poses import Keypoints2D, Poses3D
-from pose_core.session import ModelRun, Session, Track, Truth
-from pose_core.skeleton import SKELETONS, Skeleton
+from pose_core.session import Session
+from pose_core.session_history import History, decode_history, encode_history
+from pose_core.session_migration import MIGRATIONS, read_packed_arrays
+from pose_core.session_parts import Arrays, parts_of, session_of
 
 SUFFIX = ".posestage"
 FORMAT = "posestage-session"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+
+_SESSION_NAME, _HISTORY_NAME = "session.json", "history.json"
+_DAMAGE = (*DAMAGE, AttributeError, DamagedArrays)
 
 
-def _truth_with_source(content: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 had nothing but the poses of the truth."""
-    poses = content["truth"]
-    return content | {"truth": {"source": "", "poses": poses} if poses else None}
+@dataclass(frozen=True, eq=False)
+class SessionFile:
+    """What lies in a session file.
 
+    Parameters
+    ----------
+    session : Session
+    history : History
+    save_id : str
+        Another one in each file that was written; empty in files of older versions.
+    warning : str
+        What is wrong with the file, though the session is whole; empty otherwise.
+    """
 
-# Turns the JSON of one version into that of the next, keyed by the older version.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _truth_with_source}
-
-_JSON_NAME, _ARRAYS_NAME = "session.json", "arrays.npz"
-MAX_JSON_BYTES = 64 * 1024**2
-MAX_ARRAY_BYTES = 8 * 1024**3
-
-_DAMAGE = (
-    KeyError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-    MemoryError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    DamagedArrays,
-)
+    session: Session
+    history: History
+    save_id: str = ""
+    warning: str = ""
 
 
 # --- writing ----------------------------------------------------------------------------------
 
 
-def save_session(session: Session, path: Path) -> None:
+def save_session(
+    session: Session, path: Path, history: History | None = None, *, num_backups: int = 0
+) -> str:
     """Write a session file; an existing one is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    session : Session
+    path : Path
+    history : History, optional
+        Of the session as it is now.
+    num_backups : int
+        How many of the files that were there before to keep beside it.
+
+    Returns
+    -------
+    str
+        The `save_id` of the file.
 
     Raises
     ------
     SessionError
         If it cannot be written, or holds what a session file cannot.
     """
-    arrays: dict[str, np.ndarray] = {}
-    content = _encode(session, Path(path), arrays)
-    try:
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as exc:
-        raise SessionError(f"The session holds what JSON cannot: {exc}.") from exc
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **arrays)
-    with atomic_write(path, SessionError) as handle, zipfile.ZipFile(handle, "w") as archive:
-        archive.writestr(_JSON_NAME, text, zipfile.ZIP_DEFLATED)
-        archive.writestr(_ARRAYS_NAME, packed.getbuffer())
-
-
-def _encode(session: Session, path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """JSON content of a session; its arrays are added to `arrays`."""
-    clip = session.clip
-    arrays["times_s"] = np.asarray(clip.times_s, dtype=np.float64)
-    return {
+    path, save_id = Path(path), uuid.uuid4().hex
+    description, arrays = parts_of(without_found_truth(session))
+    arrays["times_s"] = np.asarray(session.clip.times_s, dtype=np.float64)
+    members = {name: f"arrays/{i}.npy" for i, name in enumerate(arrays)}
+    content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "software": f"PoseStage {pose_core.__version__}",
-        "clip": {
-            "path": str(clip.path),
-            "relative_path": _relative_path(clip.path, path),
-            "width": clip.width,
-            "height": clip.height,
-            "fingerprint": clip.fingerprint,
-            "warning": clip.warning,
-        },
-        "focal_px": session.focal_px,
-        "body_height_m": session.body_height_m,
-        "truth": _encode_truth(session.truth, arrays),
-        "tracks": [_encode_track(track, arrays) for track in session.tracks],
+        "save_id": save_id,
+        "clip": _encode_clip(session.clip, path),
+        "session": description,
+        "arrays": members,
     }
+    texts = {_SESSION_NAME: content}
+    stored = {members[name]: array for name, array in arrays.items()}
+    if history is not None and history.steps:
+        text, more = history_members(history)
+        texts[_HISTORY_NAME] = text
+        stored |= more
+    try:
+        with atomic_write(path, SessionError, num_backups=num_backups) as handle:
+            write_archive(handle, texts, stored)
+    except (TypeError, ValueError) as exc:
+        raise SessionError(f"The session holds what JSON cannot: {exc}.") from exc
+    return save_id
 
 
-def _encode_truth(truth: Truth | None, arrays: dict[str, np.ndarray]) -> dict[str, Any] | None:
-    """What the user has loaded; what lies beside the video is found there again."""
-    if truth is None or truth.is_beside_clip:
-        return None
-    if truth.xy is not None:
-        arrays["truth.xy"] = np.asarray(truth.xy, dtype=np.float32)
-    return {"source": truth.source, "poses": _encode_poses(truth.poses, "truth", arrays)}
+def without_found_truth(session: Session) -> Session:
+    """The session without a truth that is found beside the video each time it is opened."""
+    is_found = session.truth is not None and session.truth.is_beside_clip
+    return replace(session, truth=None) if is_found else session
 
 
-def _encode_track(track: Track, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    key = f"track{track.track_id}"
-    keypoints = track.keypoints
-    arrays[f"{key}.xy"] = keypoints.xy
-    arrays[f"{key}.scores"] = keypoints.scores
-    arrays[f"{key}.sources"] = np.asarray(keypoints.sources)
-    if track.swapped_mask is not None:
-        arrays[f"{key}.swapped"] = np.asarray(track.swapped_mask, dtype=bool)
+def history_members(history: History) -> tuple[dict[str, Any], Arrays]:
+    """A history as a JSON value and arrays by member name."""
+    arrays: Arrays = {}
+    text = encode_history(history, arrays)
+    text["arrays"] = {name: f"history/{i}.npy" for i, name in enumerate(arrays)}
+    return text, {text["arrays"][name]: array for name, array in arrays.items()}
+
+
+def _encode_clip(clip: Clip, session_path: Path) -> dict[str, Any]:
     return {
-        "track_id": track.track_id,
-        "name": track.name,
-        "skeleton": _skeleton_name(keypoints.skeleton),
-        "runs": [
-            {
-                "model": model,
-                "meta": dict(run.meta),
-                "poses": _encode_poses(run.poses, f"{key}.run{i}", arrays),
-            }
-            for i, (model, run) in enumerate(track.runs.items())
-        ],
+        "path": str(clip.path),
+        "relative_path": _relative_path(clip.path, session_path),
+        "width": clip.width,
+        "height": clip.height,
+        "fingerprint": clip.fingerprint,
+        "warning": clip.warning,
     }
-
-
-def _encode_poses(poses: Poses3D, key: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    arrays[f"{key}.stages"] = poses.stages
-    arrays[f"{key}.root"] = np.asarray(poses.root)
-    return {
-        "key": key,
-        "skeleton": _skeleton_name(poses.skeleton),
-        "is_root_estimated": poses.is_root_estimated,
-    }
-
-
-def _skeleton_name(skeleton: Skeleton) -> str:
-    if SKELETONS.get(skeleton.name) != skeleton:
-        raise SessionError(f"The skeleton {skeleton.name!r} cannot be stored: it is not known.")
-    return skeleton.name
 
 
 def _relative_path(video: Path, session_path: Path) -> str | None:
@@ -169,6 +145,11 @@ def _relative_path(video: Path, session_path: Path) -> str | None:
 
 
 def load_session(path: Path) -> Session:
+    """Read the session of a session file: see `load_session_file`."""
+    return load_session_file(path).session
+
+
+def load_session_file(path: Path) -> SessionFile:
     """Read a session file.
 
     Parameters
@@ -177,9 +158,10 @@ def load_session(path: Path) -> Session:
 
     Returns
     -------
-    Session
+    SessionFile
         The clip's path is the stored one; where nothing lies there but the same video lies at
         the stored place relative to the session file, it is that. `locate_clip` mends it else.
+        Long arrays are mapped into memory, not read. A damaged history is left out.
 
     Raises
     ------
@@ -188,44 +170,35 @@ def load_session(path: Path) -> Session:
     """
     path = Path(path)
     try:
-        with path.open("rb") as handle:
-            text, packed = _read_members(handle)
-        content = _migrated(json.loads(text), path)
-        arrays = read_arrays(io.BytesIO(packed), MAX_ARRAY_BYTES)
-        return _decode(content, arrays, path)
-    except OSError as exc:
-        raise SessionError(
-            f"The session {path} cannot be read: {exc.strerror or exc}.",
-            "Check the name and the rights of the file.",
-        ) from exc
+        with ArchiveReader(path) as archive:
+            content = archive.text(_SESSION_NAME)
+            version = _checked_version(content, path)
+            arrays = _read_arrays(archive, content, version)
+            for older in range(version, FORMAT_VERSION):
+                content, arrays = MIGRATIONS[older](content, arrays)
+            session = _decode(content, arrays, path)
+            history, warning = read_history(archive)
+        return SessionFile(session, history, str(content.get("save_id", "")), warning)
     except SessionError:
         raise
     except (*_DAMAGE, PoseStageError) as exc:
+        if isinstance(exc, OSError) and exc.strerror:
+            raise SessionError(
+                f"The session {path} cannot be read: {exc.strerror}.",
+                "Check the name and the rights of the file.",
+            ) from exc
         raise SessionError(
             f"The session {path} is damaged or no session file ({type(exc).__name__}: {exc}).",
-            "Open an earlier copy of it.",
+            "Open an earlier copy of it: one of the files beside it with “backup” in the name.",
         ) from exc
 
 
-def _read_members(handle: Any) -> tuple[bytes, bytes]:
-    """The two members of the zip, after a check of names and sizes."""
-    with zipfile.ZipFile(handle) as archive:
-        names = sorted(archive.namelist())
-        if names != sorted((_JSON_NAME, _ARRAYS_NAME)):
-            raise ValueError(f"unexpected content {', '.join(names)[:200]}")
-        check_size(archive, MAX_ARRAY_BYTES)
-        if archive.getinfo(_JSON_NAME).file_size > MAX_JSON_BYTES:
-            raise ValueError("its description is too large")
-        return archive.read(_JSON_NAME), archive.read(_ARRAYS_NAME)
-
-
-def _migrated(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Content in the form of this version."""
+def _checked_version(content: dict[str, Any], path: Path) -> int:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']!r}")
     version = content["format_version"]
-    if not isinstance(version, int):
-        raise TypeError("its version is not a number")
+    if not isinstance(version, int) or version < 1:
+        raise TypeError("its version is not a number from 1 on")
     if version > FORMAT_VERSION:
         raise SessionError(
             f"The session {path} was written by a newer version "
@@ -233,17 +206,33 @@ def _migrated(content: dict[str, Any], path: Path) -> dict[str, Any]:
             f"this one reads up to {FORMAT_VERSION}).",
             "Update PoseStage to open it.",
         )
-    for older in range(version, FORMAT_VERSION):
-        content = MIGRATIONS[older](content)
-    return content
+    return version
 
 
-def _decode(content: dict[str, Any], arrays: dict[str, np.ndarray], path: Path) -> Session:
-    """Inverse of `_encode`."""
-    stored = content["clip"]
-    times_s = _taken(arrays, "times_s", np.float64)
-    if times_s.ndim != 1:
-        raise ValueError("its times are not a list")
+def _read_arrays(archive: ArchiveReader, content: dict[str, Any], version: int) -> Arrays:
+    if version < 3:
+        return read_packed_arrays(archive)
+    return archive.arrays(content["arrays"])
+
+
+def read_history(archive: ArchiveReader) -> tuple[History, str]:
+    """The history in an archive, or none and why it cannot be used."""
+    if _HISTORY_NAME not in archive.names:
+        return History(), ""
+    try:
+        text = archive.text(_HISTORY_NAME)
+        return decode_history(text, archive.arrays(text["arrays"])), ""
+    except _DAMAGE as exc:
+        return History(), (
+            "The list of what can be undone is damaged and was left out; the session itself is "
+            f"whole ({type(exc).__name__}: {exc})."
+        )
+
+
+def _decode(content: dict[str, Any], arrays: Arrays, path: Path) -> Session:
+    stored, times_s = content["clip"], arrays.pop("times_s")
+    if times_s.dtype != np.float64 or times_s.ndim != 1:
+        raise ValueError("its times are not a list of numbers")
     clip = Clip(
         path=Path(stored["path"]),
         width=int(stored["width"]),
@@ -252,66 +241,8 @@ def _decode(content: dict[str, Any], arrays: dict[str, np.ndarray], path: Path) 
         fingerprint=str(stored["fingerprint"]),
         warning=str(stored["warning"]),
     )
-    return Session(
-        clip=_found_beside(clip, stored["relative_path"], path),
-        tracks=tuple(_decode_track(track, arrays, clip) for track in content["tracks"]),
-        focal_px=_number_or_none(content["focal_px"]),
-        body_height_m=_number_or_none(content["body_height_m"]),
-        truth=_decode_truth(content["truth"], arrays, clip),
-    )
-
-
-def _decode_truth(
-    stored: dict[str, Any] | None, arrays: dict[str, np.ndarray], clip: Clip
-) -> Truth | None:
-    if stored is None:
-        return None
-    xy = _taken(arrays, "truth.xy", np.float32) if "truth.xy" in arrays else None
-    return Truth(_decode_poses(stored["poses"], arrays, clip), xy, str(stored["source"]))
-
-
-def _decode_track(stored: dict[str, Any], arrays: dict[str, np.ndarray], clip: Clip) -> Track:
-    track_id = int(stored["track_id"])
-    key = f"track{track_id}"
-    keypoints = Keypoints2D(
-        xy=_taken(arrays, f"{key}.xy", np.float32),
-        scores=_taken(arrays, f"{key}.scores", np.float32),
-        skeleton=SKELETONS[stored["skeleton"]],
-        sources=_taken(arrays, f"{key}.sources", np.uint8),
-    )
-    swapped = None
-    if f"{key}.swapped" in arrays:
-        swapped = _taken(arrays, f"{key}.swapped", np.bool_)
-        _check_shape(swapped, (clip.num_frames,))
-    _check_shape(np.asarray(keypoints.sources), keypoints.scores.shape)
-    runs = {
-        str(run["model"]): ModelRun(_decode_poses(run["poses"], arrays, clip), dict(run["meta"]))
-        for run in stored["runs"]
-    }
-    return Track(track_id, str(stored["name"]), keypoints, runs, swapped)
-
-
-def _decode_poses(stored: dict[str, Any], arrays: dict[str, np.ndarray], clip: Clip) -> Poses3D:
-    stages = _taken(arrays, f"{stored['key']}.stages", np.float32)
-    root = _taken(arrays, f"{stored['key']}.root", np.float32)
-    _check_shape(root, (clip.num_frames, 3))
-    return Poses3D(stages, root, SKELETONS[stored["skeleton"]], bool(stored["is_root_estimated"]))
-
-
-def _taken(arrays: dict[str, np.ndarray], name: str, dtype: type) -> np.ndarray:
-    array = arrays[name]
-    if array.dtype != dtype:
-        raise TypeError(f"{name} is of type {array.dtype}")
-    return array
-
-
-def _check_shape(array: np.ndarray, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"an array is {array.shape} in place of {shape}")
-
-
-def _number_or_none(value: Any) -> float | None:
-    return None if value is None else float(value)
+    clip = _found_beside(clip, stored["relative_path"], path)
+    return session_of(content["session"], arrays, clip)
 
 
 # --- the video --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import io
 import json
+import mmap
 import os
 import shutil
 import zipfile
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pose_core import session_io
+from pose_core import array_archive, session_io, session_migration
 from pose_core.clip import Clip
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.poses import Keypoints2D, Poses3D
@@ -87,8 +88,8 @@ def test_truth_without_keypoints_comes_back_and_one_beside_the_clip_is_not_store
     assert_same(load_session(path), plain)
     save_session(replace(session, truth=replace(session.truth, is_beside_clip=True)), path)
     assert load_session(path).truth is None
-    with zipfile.ZipFile(path) as archive, archive.open("arrays.npz") as member:
-        names = np.load(io.BytesIO(member.read()), allow_pickle=False).files
+    with zipfile.ZipFile(path) as archive:
+        names = json.loads(archive.read("session.json"))["arrays"]
     assert not [name for name in names if name.startswith("truth")]
 
 
@@ -127,12 +128,11 @@ def test_file_is_a_plain_zip_without_pickle(tmp_path, session):
     path = tmp_path / "a.posestage"
     save_session(session, path)
     with zipfile.ZipFile(path) as archive:
-        assert sorted(archive.namelist()) == ["arrays.npz", "session.json"]
         content = json.loads(archive.read("session.json"))
-        with np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False) as arrays:
-            assert np.array_equal(
-                arrays["track1.xy"], session.tracks[0].keypoints.xy, equal_nan=True
-            )
+        assert set(archive.namelist()) == {"session.json", *content["arrays"].values()}
+        member = io.BytesIO(archive.read(content["arrays"]["track1.xy"]))
+        stored = np.load(member, allow_pickle=False)
+        assert np.array_equal(stored, session.tracks[0].keypoints.xy, equal_nan=True)
     assert content["format_version"] == session_io.FORMAT_VERSION
     assert content["clip"]["path"] == str(session.clip.path)
     assert content["clip"]["relative_path"] == "walk.mp4"
@@ -202,11 +202,69 @@ def test_a_link_stays_a_link(tmp_path, session):
 def rewritten(path: Path, **changes: object) -> None:
     """Change entries of the JSON of a session file."""
     with zipfile.ZipFile(path) as archive:
-        content = json.loads(archive.read("session.json"))
-        arrays = archive.read("arrays.npz")
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(members["session.json"]) | changes
+    repacked(path, members | {"session.json": json.dumps(content).encode()})
+
+
+def repacked(path: Path, members: dict[str, bytes]) -> None:
+    """Write a zip with these members."""
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("session.json", json.dumps(content | changes))
-        archive.writestr("arrays.npz", arrays)
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def described(path: Path) -> dict:
+    """The part of a session file's JSON that describes the session."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("session.json"))["session"]
+
+
+def write_version_2(session: Session, path: Path, **changes: object) -> None:
+    """A file as PoseStage 0.1 wrote it."""
+    arrays = {"times_s": session.clip.times_s}
+
+    def poses_of(poses: Poses3D, key: str) -> dict:
+        arrays[f"{key}.stages"], arrays[f"{key}.root"] = poses.stages, poses.root
+        return {"key": key, "skeleton": "h36m17", "is_root_estimated": poses.is_root_estimated}
+
+    tracks = []
+    for track in session.tracks:
+        key, known = f"track{track.track_id}", track.keypoints
+        arrays |= {f"{key}.xy": known.xy, f"{key}.scores": known.scores}
+        arrays[f"{key}.sources"] = known.sources
+        if track.swapped_mask is not None:
+            arrays[f"{key}.swapped"] = track.swapped_mask
+        runs = [
+            {"model": name, "meta": run.meta, "poses": poses_of(run.poses, f"{key}.run{i}")}
+            for i, (name, run) in enumerate(track.runs.items())
+        ]
+        facts = {"track_id": track.track_id, "name": track.name, "skeleton": "h36m17"}
+        tracks.append(facts | {"runs": runs})
+    truth = session.truth
+    if truth is not None:
+        if truth.xy is not None:
+            arrays["truth.xy"] = truth.xy
+        truth = {"source": truth.source, "poses": poses_of(truth.poses, "truth")}
+    clip = session.clip
+    content = {
+        "format": "posestage-session",
+        "format_version": 2,
+        "software": "PoseStage 0.1.0",
+        "clip": {
+            "path": str(clip.path),
+            "relative_path": "walk.mp4",
+            **{key: getattr(clip, key) for key in ("width", "height", "fingerprint", "warning")},
+        },
+        "focal_px": session.focal_px,
+        "body_height_m": session.body_height_m,
+        "truth": truth,
+        "tracks": tracks,
+    }
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    text = json.dumps(content | changes).encode()
+    repacked(path, {"session.json": text, "arrays.npz": packed.getvalue()})
 
 
 def test_newer_version_is_refused_with_words(tmp_path, session):
@@ -218,16 +276,12 @@ def test_newer_version_is_refused_with_words(tmp_path, session):
     assert "Update PoseStage" in caught.value.hint
 
 
-def test_older_version_is_migrated(tmp_path, session, monkeypatch):
+@pytest.mark.parametrize("has_truth", [True, False])
+def test_version_2_is_migrated(tmp_path, session, has_truth):
     path = tmp_path / "a.posestage"
-    save_session(session, path)
-
-    def without_focal(content):
-        return content | {"focal_px": content["focal_px"] * 2}
-
-    monkeypatch.setitem(session_io.MIGRATIONS, session_io.FORMAT_VERSION, without_focal)
-    monkeypatch.setattr(session_io, "FORMAT_VERSION", session_io.FORMAT_VERSION + 1)
-    assert load_session(path).focal_px == session.focal_px * 2
+    session = session if has_truth else replace(session, truth=None)
+    write_version_2(session, path)
+    assert_same(load_session(path), session)
 
 
 @pytest.mark.parametrize("has_truth", [True, False])
@@ -236,9 +290,8 @@ def test_truth_of_version_1_is_kept(tmp_path, session, has_truth):
     path = tmp_path / "a.posestage"
     truth = replace(session.truth, xy=None, source="") if has_truth else None
     session = replace(session, truth=truth)
-    save_session(session, path)
     stored = {"key": "truth", "skeleton": "h36m17", "is_root_estimated": True}
-    rewritten(path, format_version=1, truth=stored if has_truth else None)
+    write_version_2(session, path, format_version=1, truth=stored if has_truth else None)
     assert_same(load_session(path), session)
 
 
@@ -263,9 +316,9 @@ def test_missing_file(tmp_path):
         load_session(tmp_path)
 
 
-def test_path_escape_and_foreign_members_are_refused(tmp_path, session):
+def test_foreign_members_of_an_old_file_are_refused(tmp_path, session):
     path = tmp_path / "a.posestage"
-    save_session(session, path)
+    write_version_2(session, path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../../escaped.txt", "x")
     with pytest.raises(SessionError, match="unexpected content"):
@@ -277,35 +330,46 @@ def test_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, session, monkeypatc
     path = tmp_path / "a.posestage"
     save_session(session, path)
     with zipfile.ZipFile(path) as archive:
-        arrays = archive.read("arrays.npz")
+        members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("session.json", b" " * (session_io.MAX_JSON_BYTES + 1))
-        archive.writestr("arrays.npz", arrays)
-    assert path.stat().st_size < 1_000_000
-    with pytest.raises(SessionError, match="description is too large"):
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(SessionError, match="its arrays are compressed"):
         load_session(path)
-    monkeypatch.setattr(session_io, "MAX_ARRAY_BYTES", 100_000)
-    save_session(session, path)  # its arrays unpack to more than that
+    text = members["session.json"]
+    repacked(path, members)
+    with monkeypatch.context() as patch:
+        patch.setattr(array_archive, "MAX_JSON_BYTES", len(text) - 1)
+        with pytest.raises(SessionError, match=r"session\.json is too large"):
+            load_session(path)
+    content = json.loads(text)
+    names = content["arrays"]
+    same = dict.fromkeys([*names, *map(str, range(100))], names["track1.xy"])
+    text = json.dumps(content | {"arrays": same}).encode()
+    repacked(path, members | {"session.json": text})
+    with pytest.raises(SessionError, match="larger than the file"):
+        load_session(path)
+    monkeypatch.setattr(session_migration, "MAX_ARRAY_BYTES", 100_000)
+    write_version_2(session, path)  # its arrays unpack to more than that
     with pytest.raises(SessionError, match="would unpack to"):
         load_session(path)
 
 
 @pytest.mark.parametrize(
-    ("track_change", "says"),
+    ("change", "says"),
     [
-        ({"track_id": 5}, "track5"),
         ({"skeleton": "octopus"}, "octopus"),
         ({"skeleton": "coco17"}, None),
-        ({"runs": [{"model": "m", "meta": {}, "poses": {"key": "x", "skeleton": "h36m17"}}]}, "x"),
+        ({"models": ["m"]}, "m"),
         ({"runs": 3}, "damaged"),
     ],
 )
-def test_content_that_does_not_fit_is_refused(tmp_path, session, track_change, says):
+def test_content_that_does_not_fit_is_refused(tmp_path, session, change, says):
     path = tmp_path / "a.posestage"
     save_session(session, path)
-    with zipfile.ZipFile(path) as archive:
-        content = json.loads(archive.read("session.json"))
-    rewritten(path, tracks=[content["tracks"][0] | track_change])
+    content = described(path)
+    content["tracks"]["1"] |= change
+    rewritten(path, session=content)
     if says is None:  # as many joints: it fits, under other names
         assert load_session(path).tracks[0].keypoints.skeleton.name == "coco17"
         return
@@ -317,18 +381,50 @@ def test_arrays_of_another_length_are_refused(tmp_path, session):
     path = tmp_path / "a.posestage"
     save_session(session, path)
     with zipfile.ZipFile(path) as archive:
-        text = archive.read("session.json")
-        with np.load(io.BytesIO(archive.read("arrays.npz"))) as file:
-            arrays = dict(file)
-    for name in ("times_s", "track1.run0.root", "track1.swapped", "track1.sources", "truth.stages"):
-        shorter = arrays[name][:, :5] if name.endswith("stages") else arrays[name][:5]
+        members = {name: archive.read(name) for name in archive.namelist()}
+    names = json.loads(members["session.json"])["arrays"]
+    for name in (
+        "times_s",
+        "track1.root.three",
+        "track1.swapped",
+        "track1.sources",
+        "truth.stages",
+    ):
+        array = np.load(io.BytesIO(members[names[name]]))
         packed = io.BytesIO()
-        np.savez(packed, **(arrays | {name: shorter}))
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("session.json", text)
-            archive.writestr("arrays.npz", packed.getvalue())
+        np.save(packed, array[:, :5] if name.endswith("stages") else array[:5])
+        repacked(path, members | {names[name]: packed.getvalue()})
         with pytest.raises(SessionError, match="damaged"):
             load_session(path)
+
+
+@pytest.mark.parametrize("is_mapped", [True, False])
+def test_long_arrays_are_mapped_and_equal(tmp_path, session, is_mapped, monkeypatch):
+    monkeypatch.setattr(array_archive, "MAP_FROM_BYTES", 0 if is_mapped else 1 << 40)
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    loaded = load_session(path)
+    assert_same(loaded, session)
+    base = loaded.tracks[0].keypoints.xy
+    assert base.flags.aligned
+    assert not base.flags.writeable
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    backing = base.base.obj if isinstance(base.base, memoryview) else base.base
+    assert isinstance(backing, mmap.mmap) == is_mapped
+    # The file may be replaced, by the same session too, and what is mapped stays.
+    save_session(replace(loaded, focal_px=1.0), path)
+    path.with_name("b.posestage").write_bytes(b"")
+    assert_same(loaded, session)
+    assert load_session(path).focal_px == 1.0
+
+
+def test_earlier_files_are_kept_as_many_as_wanted(tmp_path, session):
+    path = tmp_path / "a.posestage"
+    for focal_px in (1.0, 2.0, 3.0, 4.0, 5.0):
+        save_session(replace(session, focal_px=focal_px), path, num_backups=2)
+    names = {"a.posestage": 5.0, "a.backup1.posestage": 4.0, "a.backup2.posestage": 3.0}
+    assert {p.name: load_session(p).focal_px for p in tmp_path.iterdir()} == names
 
 
 def test_mutated_files_raise_nothing_but_our_error(tmp_path, session):
@@ -336,7 +432,7 @@ def test_mutated_files_raise_nothing_but_our_error(tmp_path, session):
     save_session(replace(session, tracks=session.tracks[:1], truth=None), path)
     data = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
-        text, arrays = archive.read("session.json"), archive.read("arrays.npz")
+        members = {name: archive.read(name) for name in archive.namelist()}
     rng = np.random.default_rng(8)
 
     def mutated(original: bytes) -> bytes:
@@ -352,9 +448,8 @@ def test_mutated_files_raise_nothing_but_our_error(tmp_path, session):
         if trial % 2:
             path.write_bytes(mutated(data))
         else:  # valid check sums outside, damage inside
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.writestr("session.json", mutated(text))
-                archive.writestr("arrays.npz", mutated(arrays) if trial % 4 else arrays)
+            name = "session.json" if trial % 4 else list(members)[1 + trial % (len(members) - 1)]
+            repacked(path, members | {name: mutated(members[name])})
         try:
             load_session(path)
         except SessionError:

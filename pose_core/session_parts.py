@@ -1,0 +1,199 @@
+"""A session taken apart into a JSON description and named arrays, and put together again.
+
+Session files and the undo history both store these parts. Whoever adds something to `Session`
+adds it here, and it is saved, recovered and undone.
+
+==============================  ============================================================
+array                           shape, type
+==============================  ============================================================
+``track1.xy``                   (T, J, 2) float32, pixels
+``track1.scores``               (T, J) float32
+``track1.sources``              (T, J) uint8
+``track1.swapped``              (T,) bool; may be missing
+``track1.stages.MODEL``         (S, T, J, 3) float32, metres, relative to the root
+``track1.root.MODEL``           (T, 3) float32, metres, camera coordinates
+``truth.stages, .root, .xy``    the same of the truth; ``xy`` may be missing
+==============================  ============================================================
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pose_core.clip import Clip
+from pose_core.errors import SessionError
+from pose_core.poses import Keypoints2D, Poses3D
+from pose_core.session import ModelRun, Session, Track, Truth
+from pose_core.skeleton import SKELETONS, Skeleton
+
+Arrays = dict[str, np.ndarray]
+
+
+def frame_axis(key: str) -> int:
+    """Which axis of an array counts the frames."""
+    return 1 if key.split(".")[1] == "stages" else 0
+
+
+# --- taking apart -----------------------------------------------------------------------------
+
+
+def parts_of(session: Session) -> tuple[dict[str, Any], Arrays]:
+    """Description and arrays of a session, without its clip; nothing is copied.
+
+    Raises
+    ------
+    SessionError
+        If it has a skeleton that is not known.
+    """
+    arrays: Arrays = {}
+    description = {
+        "focal_px": session.focal_px,
+        "body_height_m": session.body_height_m,
+        "truth": _truth_parts(session.truth, arrays),
+        "track_ids": [track.track_id for track in session.tracks],
+        "tracks": {str(track.track_id): _track_parts(track, arrays) for track in session.tracks},
+    }
+    return description, arrays
+
+
+def _truth_parts(truth: Truth | None, arrays: Arrays) -> dict[str, Any] | None:
+    if truth is None:
+        return None
+    if truth.xy is not None:
+        arrays["truth.xy"] = np.asarray(truth.xy, dtype=np.float32)
+    arrays["truth.stages"] = truth.poses.stages
+    arrays["truth.root"] = np.asarray(truth.poses.root)
+    return {
+        "source": truth.source,
+        "is_beside_clip": truth.is_beside_clip,
+        **_pose_facts(truth.poses),
+    }
+
+
+def _track_parts(track: Track, arrays: Arrays) -> dict[str, Any]:
+    key, keypoints = f"track{track.track_id}", track.keypoints
+    arrays[f"{key}.xy"] = keypoints.xy
+    arrays[f"{key}.scores"] = keypoints.scores
+    arrays[f"{key}.sources"] = np.asarray(keypoints.sources)
+    if track.swapped_mask is not None:
+        arrays[f"{key}.swapped"] = np.asarray(track.swapped_mask, dtype=bool)
+    for model, run in track.runs.items():
+        arrays[f"{key}.stages.{model}"] = run.poses.stages
+        arrays[f"{key}.root.{model}"] = np.asarray(run.poses.root)
+    return {
+        "name": track.name,
+        "skeleton": _skeleton_name(keypoints.skeleton),
+        "models": list(track.runs),  # the newest is the last one
+        "runs": {
+            model: {"meta": dict(run.meta), **_pose_facts(run.poses)}
+            for model, run in track.runs.items()
+        },
+    }
+
+
+def _pose_facts(poses: Poses3D) -> dict[str, Any]:
+    return {
+        "skeleton": _skeleton_name(poses.skeleton),
+        "is_root_estimated": poses.is_root_estimated,
+    }
+
+
+def _skeleton_name(skeleton: Skeleton) -> str:
+    if SKELETONS.get(skeleton.name) != skeleton:
+        raise SessionError(f"The skeleton {skeleton.name!r} cannot be stored: it is not known.")
+    return skeleton.name
+
+
+# --- putting together -------------------------------------------------------------------------
+
+
+def session_of(
+    description: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    clip: Clip,
+    known: Mapping[str, Track] | None = None,
+) -> Session:
+    """Inverse of `parts_of`.
+
+    Parameters
+    ----------
+    description : Mapping
+    arrays : Mapping of str to ndarray
+    clip : Clip
+    known : Mapping of str to Track, optional
+        By id as text: tracks that are there already and need not be put together.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError, ConfigError
+        If something is missing, of another type or shape, or does not fit together.
+    """
+    tracks = []
+    for track_id in map(str, description["track_ids"]):
+        track = known.get(track_id) if known else None
+        tracks.append(track or _track_of(track_id, description["tracks"][track_id], arrays, clip))
+    return Session(
+        clip,
+        tuple(tracks),
+        focal_px=_number_or_none(description["focal_px"]),
+        body_height_m=_number_or_none(description["body_height_m"]),
+        truth=_truth_of(description["truth"], arrays, clip),
+    )
+
+
+def _truth_of(
+    stored: dict[str, Any] | None, arrays: Mapping[str, np.ndarray], clip: Clip
+) -> Truth | None:
+    if stored is None:
+        return None
+    xy = _taken(arrays, "truth.xy", np.float32) if "truth.xy" in arrays else None
+    poses = _poses_of(stored, arrays, ("truth.stages", "truth.root"), clip)
+    return Truth(poses, xy, str(stored["source"]), bool(stored["is_beside_clip"]))
+
+
+def _track_of(
+    track_id: str, stored: dict[str, Any], arrays: Mapping[str, np.ndarray], clip: Clip
+) -> Track:
+    key = f"track{track_id}"
+    sources = _taken(arrays, f"{key}.sources", np.uint8)
+    keypoints = Keypoints2D(
+        xy=_taken(arrays, f"{key}.xy", np.float32),
+        scores=_taken(arrays, f"{key}.scores", np.float32),
+        skeleton=SKELETONS[stored["skeleton"]],
+        sources=sources,
+    )
+    _check_shape(sources, keypoints.scores.shape)
+    swapped = None
+    if f"{key}.swapped" in arrays:
+        swapped = _taken(arrays, f"{key}.swapped", np.bool_)
+        _check_shape(swapped, (clip.num_frames,))
+    runs = {}
+    for model in stored["models"]:
+        run, keys = stored["runs"][model], (f"{key}.stages.{model}", f"{key}.root.{model}")
+        runs[str(model)] = ModelRun(_poses_of(run, arrays, keys, clip), dict(run["meta"]))
+    return Track(int(track_id), str(stored["name"]), keypoints, runs, swapped)
+
+
+def _poses_of(
+    stored: dict[str, Any], arrays: Mapping[str, np.ndarray], keys: tuple[str, str], clip: Clip
+) -> Poses3D:
+    stages, root = (_taken(arrays, key, np.float32) for key in keys)
+    _check_shape(root, (clip.num_frames, 3))
+    return Poses3D(stages, root, SKELETONS[stored["skeleton"]], bool(stored["is_root_estimated"]))
+
+
+def _taken(arrays: Mapping[str, np.ndarray], name: str, dtype: type) -> np.ndarray:
+    array = arrays[name]
+    if array.dtype != dtype:
+        raise TypeError(f"{name} is of type {array.dtype}")
+    return array
+
+
+def _check_shape(array: np.ndarray, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"an array is {array.shape} in place of {shape}")
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else float(value)
