@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pose_core.analysis.plain_lstm import lstm_states
 from pose_core.analysis.sensitivity import Sensitivity, WindowNetwork, jacobian_sensitivity
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
@@ -13,7 +14,7 @@ from pose_core.inference.lifter import base_network, seen_stretches
 from pose_core.models.baselines import LstmBaseline
 from pose_core.models.ray_input import normalise_rays
 from pose_core.models.registry import ModelEntry, build_network
-from pose_core.models.tpnet import TpNet, pose_windows
+from pose_core.models.tpnet import TpNet
 from pose_core.poses import Keypoints2D
 
 # An LSTM sees the whole past. Beyond this many poses there is next to nothing left to see.
@@ -24,36 +25,57 @@ _WINDOWS_OF_RANGE = 8
 
 @dataclass(frozen=True, eq=False)
 class PreparedRefiner:
-    """Windows of poses of the T frames of a clip.
+    """What a network that refines poses sees of the T frames of a clip.
 
     Parameters
     ----------
     network : callable
         (B, R, 17, 3) windows to (B, 17, 3) poses.
-    windows : (T, R, 17, 3) Tensor
-        Poses of the single-frame network in the axes of the turned cameras, metres; NaN without
-        the person.
-    answer_index : int
-        Which pose of a window the answer is for.
+    poses : (N, 17, 3) Tensor
+        Of the single-frame network at the rate of the network, one stretch with the person after
+        the other; each in the axes of its own turned camera, metres.
+    rotations : (N, 3, 3) ndarray
+        Camera to turned camera, of each of them.
+    places : (T, 3) int ndarray
+        For each frame its pose, and first and last pose of its stretch; -1 without the person.
+    steps : (R,) int ndarray
+        Time of the poses of a window relative to the answer's.
     rate_hz : float
         Poses a second.
     """
 
     network: WindowNetwork
-    windows: Tensor
-    answer_index: int
+    poses: Tensor
+    rotations: np.ndarray
+    places: np.ndarray
+    steps: np.ndarray
     rate_hz: float
 
     @property
     def known_mask(self) -> np.ndarray:
         """(T,) bool: frames with the person."""
-        return torch.isfinite(self.windows[:, 0, 0, 0]).numpy()
+        return self.places[:, 0] >= 0
+
+    @property
+    def answer_index(self) -> int:
+        """Which pose of a window the answer is for."""
+        return int(np.flatnonzero(self.steps == 0)[0])
+
+    def seen_from(self, frames: np.ndarray) -> np.ndarray:
+        """(F, R) which poses the network sees for some frames with the person."""
+        here, first, last = (column[:, None] for column in self.places[frames].T)
+        # Beyond the ends of a stretch its end poses are repeated.
+        return np.clip(here + self.steps, first, last)
+
+    def windows(self, frames: np.ndarray) -> Tensor:
+        """(F, R, 17, 3) windows of some frames with the person."""
+        return self.poses[torch.from_numpy(self.seen_from(frames))]
 
 
 def prepare_refiner(
     entry: ModelEntry, keypoints: Keypoints2D, times_s: np.ndarray, camera: Camera
 ) -> PreparedRefiner:
-    """Make the windows that a network which refines poses sees.
+    """Compute the poses that a network which refines poses sees.
 
     The person is seen as it is: neither rolled nor mirrored. Of an LSTM, which sees the entire
     past, the last poses are looked at, and its memory begins with them; where the person was seen
@@ -70,21 +92,32 @@ def prepare_refiner(
     if not isinstance(network, TpNet | LstmBaseline):
         raise ConfigError(f"{entry.name} refines no poses.", "Choose a TP-Net or an LSTM.")
     base = base_network(entry).eval()
-    before, after = _padding(network)
-    shape = (len(keypoints), before + 1 + after, 17, 3)
-    windows, rate_hz = torch.full(shape, torch.nan), entry.rate_hz
+    poses, rotations = [torch.zeros(0, 17, 3)], [torch.zeros(0, 3, 3)]
+    places, rate_hz = np.full((len(keypoints), 3), -1), entry.rate_hz
+    start = 0
     for seen in seen_stretches(keypoints.xy, keypoints.scores, times_s, camera, entry.rate_hz):
         frame = normalise_rays(
             torch.from_numpy(seen.grid_rays).float()[None],
             torch.from_numpy(seen.grid_scores).float()[None],
         )
         with torch.no_grad():
-            poses = base(frame.features)[-1]
-        of_grid = pose_windows(poses, before, after)[0]
-        windows[torch.from_numpy(seen.frames)] = of_grid[torch.from_numpy(seen.nearest)]
-        if len(seen.grid_s) > 1:
+            poses.append(base(frame.features)[-1][0])
+        rotations.append(frame.rotation[0])
+        count = len(seen.grid_s)
+        places[seen.frames, 0] = start + seen.nearest
+        places[seen.frames, 1:] = start, start + count - 1
+        start += count
+        if count > 1:
             rate_hz = float(1 / (seen.grid_s[1] - seen.grid_s[0]))
-    return PreparedRefiner(_window_network(network), windows, before, rate_hz)
+    before, after = _padding(network)
+    return PreparedRefiner(
+        _window_network(network),
+        torch.cat(poses),
+        torch.cat(rotations).double().numpy(),
+        places,
+        np.arange(-before, after + 1),
+        rate_hz,
+    )
 
 
 def sensitivity_of(prepared: PreparedRefiner, start: int, end: int) -> Sensitivity:
@@ -102,8 +135,9 @@ def sensitivity_of(prepared: PreparedRefiner, start: int, end: int) -> Sensitivi
         )
     count = min(len(frames), _WINDOWS_OF_RANGE)
     chosen = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
-    windows = prepared.windows[torch.from_numpy(chosen)]
-    return jacobian_sensitivity(prepared.network, windows, answer_index=prepared.answer_index)
+    return jacobian_sensitivity(
+        prepared.network, prepared.windows(chosen), answer_index=prepared.answer_index
+    )
 
 
 def _padding(network: TpNet | LstmBaseline) -> tuple[int, int]:
@@ -118,7 +152,7 @@ def _window_network(network: TpNet | LstmBaseline) -> WindowNetwork:
     before, _ = _padding(network)
 
     def answer(windows: Tensor) -> Tensor:
-        cells, _ = network.lstm(windows.flatten(2))
-        return network.answer(cells[:, before]).unflatten(-1, (-1, 3))
+        states = lstm_states(network.lstm, windows.flatten(2))
+        return network.answer(states[before]).unflatten(-1, (-1, 3))
 
     return answer

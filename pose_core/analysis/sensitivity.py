@@ -125,18 +125,26 @@ def window_jacobians(network: WindowNetwork, windows: Tensor, chunk: int = 16) -
     Parameters
     ----------
     network : callable
-        (B, R, J, C) windows to (B, J, 3) poses, made of what `torch.func` can transform.
+        (B, R, J, C) windows to (B, J, 3) poses, each from its own window alone; made of
+        operations for which PyTorch can batch the derivatives.
     windows : (F, R, J, C) Tensor
     chunk : int
         Windows at once.
     """
+    return torch.cat([_jacobians(network, part) for part in windows.split(chunk)])
 
-    def answer(window: Tensor) -> Tensor:
-        return network(window[None])[0]
 
-    # Reverse mode: a pose has far fewer numbers than a window.
-    jacobian = torch.func.vmap(torch.func.jacrev(answer))
-    return torch.cat([jacobian(part).detach() for part in windows.split(chunk)])
+def _jacobians(network: WindowNetwork, windows: Tensor) -> Tensor:
+    # Reverse mode: a pose has far fewer numbers than a window. All of them run backward together,
+    # and all windows too, as none depends on another. Not by torch.func: that would import the
+    # compiler of torch, which takes seconds.
+    seen = windows.detach().requires_grad_()
+    with torch.enable_grad():
+        answers = network(seen)  # (F, J, 3)
+    joints, axes = answers.shape[1:]
+    rows = torch.eye(joints * axes).to(answers).view(-1, 1, joints, axes).expand(-1, *answers.shape)
+    (found,) = torch.autograd.grad(answers, seen, rows, is_grads_batched=True)
+    return found.transpose(0, 1).unflatten(1, (joints, axes))
 
 
 def jacobian_sensitivity(

@@ -52,10 +52,10 @@ def shown(panel):
 
 def test_curves_and_maps_are_those_measured_by_moving_joints_at_random(lab, panel, models):
     look = prepared(lab, models["online"])
-    directions = random_directions(2000, look.windows, torch.Generator().manual_seed(0))
+    directions = random_directions(2000, look.poses, torch.Generator().manual_seed(0))
     for frame in (lab.state.frame, 20):
         lab.go_to(frame, panel)
-        window = look.windows[[frame]]
+        window = look.windows(np.array([frame]))
         measured = perturbation_sensitivity(
             look.network, window, directions, answer_index=CONTEXT - 1, size=1e-3
         )
@@ -81,7 +81,7 @@ def test_a_window_gives_the_answer_of_the_network_for_its_frame(lab, models, nam
     with torch.no_grad():
         poses = base(normalise_rays(rays[None], scores[None]).features)[-1]
         want = network(poses)[-1][0][first.nearest]
-        windows = look.windows[torch.from_numpy(first.frames)]
+        windows = look.windows(first.frames)
         found = look.network(windows)
     # The LSTM of the panel begins with the window: what was before has next to no weight.
     atol, start = (1e-4, windows.shape[1]) if name == "past" else (1e-5, 0)
