@@ -1,5 +1,6 @@
-"""The video frame with people drawn over it; zoom, pan, pick a person, draw a box."""
+"""The video frame with people drawn over it; zoom, pan, pick a person, drag a joint, draw a box."""
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
+from app.views.joint_drag import JointDrag
 from app.views.overlay2d import (
     PROJECTION_COLOUR,
     PersonOverlay,
@@ -29,6 +31,7 @@ from app.views.overlay2d import (
 from app.views.paint import draw_empty_state, draw_pill, is_dark
 from app.views.picture import Picture
 from app.views.zoom import Zoom
+from pose_core.poses import SOURCE_USER
 
 WHEEL_FACTOR = 1.25  # zoom of one notch
 JOINT_REACH = 10.0  # logical pixels from which a joint or bone is hit
@@ -50,6 +53,11 @@ class VideoView(QWidget):
         Track id.
     box_drawn : float, float, float, float
         x0, y0, x1, y1 of a box drawn after `begin_box`, picture pixels, inside the picture.
+
+    Attributes
+    ----------
+    joint_drag : JointDrag
+        Takes joints, once it is told whose.
     """
 
     person_clicked = Signal(int)
@@ -64,6 +72,8 @@ class VideoView(QWidget):
         self._people: list[PersonOverlay] = []
         self._truth: np.ndarray | None = None
         self._projection: tuple[int, np.ndarray] | None = None
+        self._moved: tuple[int, int, np.ndarray] | None = None
+        self.joint_drag = JointDrag(self)
         self._are_poses_visible = True
         self._hovered: tuple[int, int] | None = None
         self._zoom = Zoom()
@@ -118,6 +128,23 @@ class VideoView(QWidget):
         self._projection = None if xy is None else (frame_index, xy)
         self.update()
 
+    def set_moved_joints(self, track_id: int, frame_index: int, xy: np.ndarray | None) -> None:
+        """Draw joints of a person as if the user had set them elsewhere, in one frame.
+
+        Parameters
+        ----------
+        track_id, frame_index : int
+        xy : (17, 2) ndarray or None
+            Picture pixels; NaN for joints that are where they are. None draws all as they are.
+        """
+        self._moved = None if xy is None else (track_id, frame_index, xy)
+        self.update()
+
+    @property
+    def exact_frame(self) -> int | None:
+        """The frame on screen; None while it is a preview, or there is none."""
+        return None if self._picture is None or self._is_preview else self._frame_index
+
     def set_poses_visible(self, are_visible: bool) -> None:
         """Show or hide all people, and the truth."""
         self._are_poses_visible = are_visible
@@ -130,7 +157,9 @@ class VideoView(QWidget):
         self._exact_size = None
         self._people = []
         self._projection = None
+        self._moved = None
         self._is_preview = False
+        self.joint_drag.cancel()
         self._abort_box()
         self.fit()
 
@@ -219,7 +248,8 @@ class VideoView(QWidget):
             if self._projection is not None and self._projection[0] == self._frame_index:
                 xy = self._projection[1]
                 draw_thin(painter, xy, self._zoom, device_size, ratio, PROJECTION_COLOUR)
-            draw_people(painter, self._people, self._zoom, device_size, ratio, self._hovered)
+            people = self._visible_people()
+            draw_people(painter, people, self._zoom, device_size, ratio, self._hovered)
         painter.restore()
 
     def _paint_marks(self, painter: QPainter) -> None:
@@ -281,6 +311,8 @@ class VideoView(QWidget):
         if self._picture is None or not (left or middle):
             event.ignore()
             return
+        if self.joint_drag.is_pressed:
+            return  # another button while a joint is held
         self._pressed_at = position
         if left and self._is_boxing:
             self._box = (position, position)
@@ -288,6 +320,9 @@ class VideoView(QWidget):
             self._start_pan()
         else:
             self._can_pan = self._joint_at(position) is None
+            if self.exact_frame is not None and not event.modifiers():
+                x, y = self._device_point(position)
+                self.joint_drag.press(self._visible_people(), self._zoom, x, y, self._reach)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         position = event.position()
@@ -297,6 +332,9 @@ class VideoView(QWidget):
             return
         if self._pressed_at is None:
             self._hover(position, event.globalPosition().toPoint())
+            return
+        if self.joint_drag.is_pressed:
+            self._drag_joint(position)
             return
         moved = position - self._pressed_at
         is_drag = moved.manhattanLength() >= QApplication.startDragDistance()
@@ -309,6 +347,10 @@ class VideoView(QWidget):
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self.joint_drag.is_pressed and event.button() != Qt.MouseButton.LeftButton:
+            return
+        if self.joint_drag.release():
+            self._pressed_at = None
         if self._box is not None:
             self._finish_box(self._box[0], event.position())
         elif self._pressed_at is not None and not self._is_panning:
@@ -341,14 +383,20 @@ class VideoView(QWidget):
         super().leaveEvent(event)
 
     def event(self, event: QEvent) -> bool:
-        """Keep Esc for a box being drawn, whatever shortcut it may have elsewhere."""
-        is_shortcut = event.type() == QEvent.Type.ShortcutOverride
-        if is_shortcut and self._is_boxing and cast(QKeyEvent, event).key() == Qt.Key.Key_Escape:
+        """Keep Esc for a box or a joint in the hand, whatever shortcut it may have elsewhere."""
+        is_key = event.type() == QEvent.Type.ShortcutOverride
+        is_escape = is_key and cast(QKeyEvent, event).key() == Qt.Key.Key_Escape
+        if is_escape and (self._is_boxing or self.joint_drag.is_dragging):
             event.accept()
             return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.joint_drag.is_dragging:
+            self._pressed_at = None
+            self.joint_drag.cancel()
+            self._restore_cursor()
+            return
         if event.key() == Qt.Key.Key_Escape and self._is_boxing:
             self._abort_box()
             return
@@ -357,17 +405,33 @@ class VideoView(QWidget):
     # ---- what the mouse does ----
 
     def _visible_people(self) -> list[PersonOverlay]:
-        return self._people if self._are_poses_visible else []
+        if not self._are_poses_visible:
+            return []
+        if self._moved is None or self._moved[1] != self._frame_index:
+            return self._people
+        track_id, _, xy = self._moved
+        return [_with_moved(p, xy) if p.track_id == track_id else p for p in self._people]
+
+    @property
+    def _reach(self) -> float:
+        """Device pixels from which a joint or bone is hit."""
+        return JOINT_REACH * self.devicePixelRatioF()
 
     def _joint_at(self, position: QPointF) -> tuple[int, int] | None:
         x, y = self._device_point(position)
-        reach = JOINT_REACH * self.devicePixelRatioF()
-        return joint_at(self._visible_people(), self._zoom, x, y, reach)
+        return joint_at(self._visible_people(), self._zoom, x, y, self._reach)
 
     def _person_at(self, position: QPointF) -> int | None:
         x, y = self._device_point(position)
-        reach = JOINT_REACH * self.devicePixelRatioF()
-        return person_at(self._visible_people(), self._zoom, x, y, reach)
+        return person_at(self._visible_people(), self._zoom, x, y, self._reach)
+
+    def _drag_joint(self, position: QPointF) -> None:
+        x, y = self._device_point(position)
+        start_distance = QApplication.startDragDistance() * self.devicePixelRatioF()
+        self.joint_drag.move(self._zoom, x, y, start_distance)
+        if self.joint_drag.is_dragging:
+            self._end_hover()
+            self.setCursor(Qt.CursorShape.CrossCursor)
 
     def _click(self, position: QPointF) -> None:
         track_id = self._person_at(position)
@@ -381,7 +445,7 @@ class VideoView(QWidget):
         self._end_hover()
         if found is not None:
             self._hovered = found
-            person = next(each for each in self._people if each.track_id == found[0])
+            person = next(each for each in self._visible_people() if each.track_id == found[0])
             QToolTip.showText(screen_position, joint_text(person, found[1]), self)
             self.update()
 
@@ -422,3 +486,15 @@ class VideoView(QWidget):
             self.setCursor(Qt.CursorShape.CrossCursor)
         else:
             self.unsetCursor()
+
+
+def _with_moved(person: PersonOverlay, xy: np.ndarray) -> PersonOverlay:
+    """A person with joints where the user has put them (17, 2), NaN for the others."""
+    is_moved = np.asarray(np.isfinite(xy).all(axis=1))
+    sources = np.zeros(len(xy), np.uint8) if person.sources is None else person.sources
+    return replace(
+        person,
+        xy=np.where(is_moved[:, None], xy, person.xy),
+        scores=np.where(is_moved, 1.0, person.scores),
+        sources=np.where(is_moved, SOURCE_USER, sources),
+    )

@@ -51,7 +51,12 @@ def bone_targets(poses: Tensor) -> Tensor:
 
 
 def fit_skeleton(
-    poses: np.ndarray, root: np.ndarray, rays: np.ndarray, scores: np.ndarray, fps: float
+    poses: np.ndarray,
+    root: np.ndarray,
+    rays: np.ndarray,
+    scores: np.ndarray,
+    fps: float,
+    lengths: np.ndarray | None = None,
 ) -> np.ndarray:
     """Poses with constant bones that project onto the keypoints.
 
@@ -67,6 +72,8 @@ def fit_skeleton(
         0..1; unsure keypoints pull less.
     fps : float
         Frames per second: says how smooth movement is.
+    lengths : (16,) ndarray, optional
+        Of the bones, metres; those of `bone_targets` by default.
 
     Returns
     -------
@@ -76,13 +83,13 @@ def fit_skeleton(
     answer, place, seen, sure = (
         torch.from_numpy(np.array(a, dtype=np.float32)) for a in (poses, root, rays, scores)
     )
-    lengths = bone_targets(answer)
+    target = bone_targets(answer) if lengths is None else torch.from_numpy(lengths).float()
     out = np.zeros(poses.shape)
     for start in range(0, len(poses), _CHUNK_FRAMES):
         first = max(0, start - _OVERLAP_FRAMES)
         stop = min(start + _CHUNK_FRAMES, len(poses))
         part = slice(first, min(stop + _OVERLAP_FRAMES, len(poses)))
-        fitted = _fit(answer[part], place[part], seen[part], sure[part], lengths, fps)
+        fitted = _fit(answer[part], place[part], seen[part], sure[part], target, fps)
         out[start:stop] = fitted[start - first : stop - first].numpy()
     return out
 

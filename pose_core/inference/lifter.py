@@ -123,9 +123,7 @@ class Lifter:
         from pose_core.inference.fitting import fit_skeleton
 
         answer = self.answer(seen.grid_rays, seen.grid_scores)
-        poses = resample_poses(answer.stages.swapaxes(0, 1), seen.grid_s, seen.times_s)
-        poses = poses.swapaxes(0, 1)
-        poses = poses - poses[:, :, :1]
+        poses = seen.at_frames(answer.stages)
         root = root_from_rays(poses[-1], seen.rays, seen.scores, seen.times_s)
         fitted = fit_skeleton(poses[-1], root, seen.rays, seen.scores, seen.fps)
         return np.concatenate([poses, fitted[None]]), _verdicts(answer, seen)
@@ -165,6 +163,11 @@ class Stretch:
             return np.zeros(len(self.times_s), dtype=int)
         places = (self.times_s - self.grid_s[0]) / (self.grid_s[1] - self.grid_s[0])
         return np.clip(np.round(places).astype(int), 0, len(self.grid_s) - 1)
+
+    def at_frames(self, stages: np.ndarray) -> np.ndarray:
+        """Stages (S, G, 17, 3) of the grid at the frames: (S, N, 17, 3), relative to the pelvis."""
+        poses = resample_poses(stages.swapaxes(0, 1), self.grid_s, self.times_s).swapaxes(0, 1)
+        return poses - poses[:, :, :1]
 
 
 def seen_stretches(

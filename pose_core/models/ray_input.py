@@ -14,7 +14,8 @@ from torch.nn import functional
 
 # left/right hip and shoulder of the canonical skeleton: the trunk
 _TRUNK = (1, 4, 11, 14)
-_SMOOTH_FRAMES = 12
+# A frame counts for the size of the person in as many frames to either side.
+SMOOTH_FRAMES = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ def trunk_centre(rays: Tensor, scores: Tensor) -> Tensor:
     return (rays[..., trunk, :] * weight).sum(-2) / weight.sum(-2)
 
 
-def smooth_over_time(values: Tensor, half_width: int = _SMOOTH_FRAMES) -> Tensor:
+def smooth_over_time(values: Tensor, half_width: int = SMOOTH_FRAMES) -> Tensor:
     """Triangular moving mean of (B, T); frames beyond the ends count as not there."""
     kernel = torch.arange(-half_width, half_width + 1, device=values.device).abs()
     kernel = (1 - kernel / (half_width + 1)).to(values.dtype)[None, None]

@@ -1,0 +1,186 @@
+"""An installed model, asked about a few frames: all of them, or as few as one frame needs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose_core.errors import ConfigError
+from pose_core.inference.lifter import Stretch, base_network
+from pose_core.inference.network_stages import Ways, answers_of
+from pose_core.inference.self_correction import (
+    BY_HAND,
+    DEFAULT,
+    Correction,
+    CorrectionConfig,
+    correct,
+    correct_toward,
+)
+from pose_core.models.baselines import LstmBaseline
+from pose_core.models.pose_machine import PoseMachine
+from pose_core.models.ray_input import SMOOTH_FRAMES, RayFrame, normalise_rays
+from pose_core.models.registry import ModelEntry, build_network
+from pose_core.models.rpsm import Rpsm
+
+# What came longer ago has next to no weight in the memory of a recurrent network.
+_PAST = 20
+# Each step takes off half of the residual: eight are as good as all, to the eye.
+_QUICK = replace(BY_HAND, steps=8)
+_DEVICE = "cpu"  # for so few frames no slower than a GPU
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """What self-correction toward moved keypoints did in their frame.
+
+    Parameters
+    ----------
+    residual : (K + 1,) ndarray
+        Eq. (3) of Wang et al. 2019, weighted: before, and after each of K steps.
+    robust_mm : float
+        Mean distance that the robust joints moved in all.
+    """
+
+    residual: np.ndarray
+    robust_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Stages (S, N, 17, 3) of a network at N neighbouring samples of the grid, camera axes."""
+
+    samples: np.ndarray
+    stages: np.ndarray
+    pull: Pull | None
+
+
+class WhatIfNetwork:
+    """The network of a model with its weights.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        One that lifts keypoints.
+
+    Raises
+    ------
+    ConfigError
+        If it refines the poses of a model that is not installed, or sees no keypoints.
+    WeightsError
+        If weights are missing, altered, or do not fit.
+    """
+
+    def __init__(self, entry: ModelEntry) -> None:
+        if not entry.lifts_keypoints:
+            raise ConfigError(f"{entry.name} looks at pictures: keypoints are nothing to it.")
+        self.entry = entry
+        self._network = build_network(entry)
+        base = base_network(entry) if entry.base else None
+        names, self._answer = answers_of(self._network, base, _DEVICE)
+        self.stage_names = (*names, "fitted skeleton")
+        self._ways = Ways((0.0,), _DEVICE)  # those of the recurrent networks
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """How many samples before and after a wanted one count for its answer."""
+        network = self._network
+        forgets = not isinstance(network, LstmBaseline) or network.config.bidirectional
+        if isinstance(network, Rpsm | PoseMachine) or not forgets:
+            return _PAST, 0
+        before, after = network.config.padding  # type: ignore[union-attr]  # all others have it
+        return before, after
+
+    def whole(
+        self, seen: Stretch, sample: int, moved_mask: np.ndarray | None
+    ) -> tuple[np.ndarray, Pull | None]:
+        """Stages (S, G, 17, 3) of all samples.
+
+        Parameters
+        ----------
+        seen : Stretch
+        sample : int
+            That of the frame with moved keypoints.
+        moved_mask : (17,) bool ndarray or None
+            Which they are. A pose machine corrects itself toward these, and by its usual rules
+            in all other samples.
+        """
+        stages = self._answer(seen.grid_rays, seen.grid_scores).stages
+        if moved_mask is None or not self._corrects:
+            return stages, None
+        frame = _normalised(seen)
+        turned = torch.from_numpy(stages[0, sample]).float() @ frame.rotation[0, sample].T
+        found = self._pulled(turned[None], frame.features[0, [sample]], moved_mask, BY_HAND)
+        stages[-1, sample] = (found.poses[0] @ frame.rotation[0, sample]).double().numpy()
+        return stages, _pull_of(found)
+
+    def memory(self, seen: Stretch, sample: int) -> object:
+        """What the network remembers when it comes to the frames that `near` runs."""
+        first = self._first_run(sample)
+        if not isinstance(self._network, Rpsm | PoseMachine) or first == 0:
+            return None
+        with torch.inference_mode():
+            return self._network(self._ways.of(_normalised(seen).features[:, :first])).state
+
+    def near(
+        self, seen: Stretch, sample: int, moved_mask: np.ndarray | None, memory: object
+    ) -> Near:
+        """The answer at one sample, and at those that come along with it.
+
+        Parameters
+        ----------
+        seen, sample, moved_mask
+            As in `whole`.
+        memory : object
+            See `memory`. A moved keypoint changes how large the person is in the frames around,
+            but hardly what is remembered of those before.
+        """
+        if not isinstance(self._network, Rpsm | PoseMachine):
+            stages, _ = self.whole(seen, sample, None)
+            return Near(np.arange(stages.shape[1]), stages, None)
+        frame, first = _normalised(seen), self._first_run(sample)
+        with torch.inference_mode():
+            features = self._ways.of(frame.features[:, first : sample + 1])
+            stages = self._ways.mean(self._network(features, memory).stages)[:, -1:]
+        correction = None
+        if self._corrects:
+            poses, here = stages[0], frame.features[0, [sample]]
+            if moved_mask is None:
+                projector = self._network.projector  # type: ignore[union-attr]  # see _corrects
+                correction = correct(projector, poses, here[..., :2], DEFAULT, here[..., 2])
+            else:
+                correction = self._pulled(poses, here, moved_mask, _QUICK)
+            stages = torch.stack([poses, correction.iterations[0], correction.poses])
+        pull = None if correction is None or moved_mask is None else _pull_of(correction)
+        turned_back = (stages @ frame.rotation[0, sample]).double().numpy()
+        return Near(np.array([sample]), turned_back, pull)
+
+    @property
+    def _corrects(self) -> bool:
+        return isinstance(self._network, PoseMachine) and self._network.config.has_projector
+
+    @staticmethod
+    def _first_run(sample: int) -> int:
+        """The first sample whose features change with a keypoint of that sample."""
+        return max(sample - SMOOTH_FRAMES, 0)
+
+    def _pulled(
+        self, poses: Tensor, features: Tensor, moved_mask: np.ndarray, config: CorrectionConfig
+    ) -> Correction:
+        """Intermediate poses (1, 17, 3), turned axes, corrected toward moved keypoints."""
+        assert isinstance(self._network, PoseMachine)
+        mask = torch.from_numpy(moved_mask)[None]
+        return correct_toward(self._network.projector, poses, features[..., :2], mask, config)
+
+
+def _normalised(seen: Stretch) -> RayFrame:
+    return normalise_rays(
+        torch.from_numpy(seen.grid_rays).float()[None],
+        torch.from_numpy(seen.grid_scores).float()[None],
+    )
+
+
+def _pull_of(found: Correction) -> Pull:
+    robust = list(BY_HAND.robust_joints)
+    moved = (found.iterations[-1, 0, robust] - found.iterations[0, 0, robust]).norm(dim=-1)
+    return Pull(found.residual[:, 0].double().numpy(), 1000 * float(moved.mean()))
