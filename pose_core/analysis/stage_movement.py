@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_core.analysis.disagreement import peaks
 from pose_core.errors import ConfigError
 from pose_core.geometry import root_centre
 from pose_core.skeleton import H36M_17, Skeleton
@@ -52,13 +53,7 @@ class StageMovement:
         (N,) int ndarray
             Ascending. Empty where no stage moves anything.
         """
-        movement = np.nan_to_num(self.per_frame)
-        known = movement[np.isfinite(self.per_frame)]
-        if not known.any():
-            return np.zeros(0, dtype=np.int64)
-        high = np.flatnonzero(movement >= max(np.quantile(known, 1 - share), np.nextafter(0, 1)))
-        stretches = np.split(high, np.flatnonzero(np.diff(high) > 1) + 1)
-        return np.array([frames[np.argmax(movement[frames])] for frames in stretches])
+        return peaks(self.per_frame, share)
 
     def frames_of_most_movement(self, count: int) -> np.ndarray:
         """The frames in which the stages disagree most, the worst first; at most `count`."""
