@@ -70,7 +70,7 @@ def _write_array(archive: zipfile.ZipFile, offset: int, name: str, array: np.nda
         # The header's length is a multiple of 64 too.
         header = np.lib.format.header_data_from_array_1_0(array)
         np.lib.format.write_array_header_1_0(member, header)
-        data = memoryview(array.reshape(-1).view(np.uint8))
+        data = array.reshape(-1).view(np.uint8).data
         for start in range(0, len(data), PIECE_BYTES):
             member.write(data[start : start + PIECE_BYTES])
 

@@ -193,6 +193,21 @@ def load_session_file(path: Path) -> SessionFile:
         ) from exc
 
 
+def read_save_id(path: Path) -> str:
+    """The `SessionFile.save_id` of a file, without its arrays.
+
+    Raises
+    ------
+    SessionError
+        If it cannot be read.
+    """
+    try:
+        with ArchiveReader(path) as archive:
+            return str(archive.text(_SESSION_NAME).get("save_id", ""))
+    except _DAMAGE as exc:
+        raise SessionError(f"The session {path} cannot be read: {exc}.") from exc
+
+
 def _checked_version(content: dict[str, Any], path: Path) -> int:
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']!r}")

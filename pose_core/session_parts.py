@@ -52,7 +52,7 @@ def parts_of(session: Session) -> tuple[dict[str, Any], Arrays]:
         "body_height_m": session.body_height_m,
         "truth": _truth_parts(session.truth, arrays),
         "track_ids": [track.track_id for track in session.tracks],
-        "tracks": {str(track.track_id): _track_parts(track, arrays) for track in session.tracks},
+        "tracks": {str(track.track_id): track_parts(track, arrays) for track in session.tracks},
     }
     return description, arrays
 
@@ -71,7 +71,8 @@ def _truth_parts(truth: Truth | None, arrays: Arrays) -> dict[str, Any] | None:
     }
 
 
-def _track_parts(track: Track, arrays: Arrays) -> dict[str, Any]:
+def track_parts(track: Track, arrays: Arrays) -> dict[str, Any]:
+    """Description of one person; its arrays are added to `arrays`."""
     key, keypoints = f"track{track.track_id}", track.keypoints
     arrays[f"{key}.xy"] = keypoints.xy
     arrays[f"{key}.scores"] = keypoints.scores
