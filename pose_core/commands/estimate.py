@@ -58,13 +58,26 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--focal", type=float, metavar="PX", help="the camera's focal length in pixels"
     )
+    parser.add_argument(
+        "--keypoints",
+        type=Path,
+        metavar="FILE",
+        help="lift the 2D keypoints of this file in place of detecting people: OpenPose (a "
+        "folder), MediaPipe, DeepLabCut, SLEAP, COCO, or PoseStage's own",
+    )
+    parser.add_argument(
+        "--names",
+        default="",
+        metavar="LIST",
+        help="what joints are called in the file of keypoints, where they are not found by "
+        "themselves: left_hip=HipL,right_hip=HipR",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Estimate, then export."""
     # Slow to import, and not needed for a mistyped command line.
-    from pose_core.inference.pipeline import estimate
     from pose_core.interchange.exporting import check_formats, export_session
     from pose_core.video import open_clip
 
@@ -72,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     clip = open_clip(options.video)
     if clip.warning:
         print(f"posestage: warning: {clip.warning}", file=sys.stderr)
-    records = estimate(clip, settings_of(options, clip))
+    records = records_of(options, clip)
     with first_interrupt() as interrupt:
         finished = follow(records, interrupt)
     session = finished.session
@@ -85,6 +98,26 @@ def run(options: argparse.Namespace) -> int:
         print("stopped early: the frames that were done are in these files", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def records_of(
+    options: argparse.Namespace, clip: "Clip"
+) -> "Generator[EstimateRecord, None, None]":
+    """The estimate of the options: from the pictures, or from a file of keypoints."""
+    settings = settings_of(options, clip)
+    if options.keypoints is None:
+        if options.names:
+            raise ConfigError("--names is for the joints of a file.", "Give it with --keypoints.")
+        from pose_core.inference.pipeline import estimate
+
+        return estimate(clip, settings)
+    from pose_core.data.keypoint_import import import_keypoints, parse_names
+    from pose_core.inference.from_keypoints import estimate_from_keypoints
+
+    imported = import_keypoints(options.keypoints, clip, parse_names(options.names))
+    if imported.warning:
+        print(f"posestage: warning: {imported.warning}", file=sys.stderr)
+    return estimate_from_keypoints(clip, imported.tracks, settings)
 
 
 def error_line(session: "Session") -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pose_core.errors import DataError
 
-# h5py and cdflib are wanted by those who have such files, and by nobody else.
+# cdflib is wanted by those who have such files, and by nobody else.
 _INSTALL = "Install it with: pip install posestage[benchmarks]"
 
 
@@ -42,9 +42,10 @@ def load_mat73(path: Path, *names: str) -> dict[str, np.ndarray]:
     Raises
     ------
     DataError
-        If h5py is missing, the file cannot be read, or it lacks one of the names.
+        If the file cannot be read, or it lacks one of the names.
     """
-    h5py = _library("h5py", path)
+    import h5py  # noqa: PLC0415 - slow to import
+
     try:
         with h5py.File(path, "r") as file:
             _require(path, names, list(file))

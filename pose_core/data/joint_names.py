@@ -183,7 +183,7 @@ def match_joints(names: Sequence[str]) -> JointMatch:
 
 @lru_cache(maxsize=64)  # the files of a folder mostly have the same names
 def _match_joints(names: tuple[str, ...]) -> JointMatch:
-    points = _Points(names)
+    points = NameIndex(names)
     matches = [_all_seventeen(points), _own_bvh(names)]
     matches += [_match(points, naming) for naming in NAMINGS]
     best = max(matches, key=lambda match: len(match.joints))
@@ -235,8 +235,8 @@ def _has(names: Sequence[str]) -> str:
     return f"The file has: {shown}{' ...' if len(names) > 60 else ''}."
 
 
-class _Points:
-    """Names of a file, found again by side and stem."""
+class NameIndex:
+    """Names of a file, found again by side (``left``, ``right``, empty) and stem."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.by_reading: dict[tuple[str, str], str] = {}
@@ -248,6 +248,13 @@ class _Points:
         """The first of several stems, separated by ``|``, that the file has."""
         found = (self.by_reading.get((side, stem)) for stem in stems.split("|") if stem)
         return next((name for name in found if name is not None), None)
+
+    def find_joint(self, joint: str) -> str | None:
+        """The name of a joint that is called ``left_hip``, ``nose``, ``head_top`` here."""
+        side, _, stem = joint.partition("_")
+        if side not in SIDES:
+            side, stem = "", joint
+        return self.find(side, stem.replace("_", ""))
 
 
 def _readings(name: str) -> list[tuple[str, str]]:
@@ -270,14 +277,11 @@ def _readings(name: str) -> list[tuple[str, str]]:
     return readings
 
 
-def _all_seventeen(points: _Points) -> JointMatch:
+def _all_seventeen(points: NameIndex) -> JointMatch:
     """The canonical joints by their own names, also ``l_hip`` or ``Head Top``."""
     joints: dict[str, Recipe] = {}
     for joint in H36M_17.joint_names:
-        side, _, stem = joint.rpartition("_")
-        if side not in SIDES:
-            side, stem = "", joint.replace("_", "")
-        if found := points.find(side, stem):
+        if found := points.find_joint(joint):
             joints[joint] = {found: 1.0}
     toes = {side: toe for side in SIDES if (toe := points.find(side, "toe"))}
     is_complete = len(joints) == H36M_17.num_joints
@@ -291,7 +295,7 @@ def _own_bvh(names: Sequence[str]) -> JointMatch:
     return JointMatch("PoseStage BVH", joints)
 
 
-def _match(points: _Points, naming: Naming) -> JointMatch:
+def _match(points: NameIndex, naming: Naming) -> JointMatch:
     joints: dict[str, Recipe] = {}
     for side in SIDES:
         for joint, stems in zip(LIMB_JOINTS, naming.limbs, strict=True):
