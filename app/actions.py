@@ -25,13 +25,13 @@ class ActionSpec:
     text : str
         As in the menu.
     shortcuts : str
-        Separated by blanks.
+        Separated by blanks. Of actions with the same key the first that is available has it.
     tip : str
         What it does, where the text does not say it; also why it is not available yet.
     is_checkable : bool
     needs : str
         What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``truth``,
-        ``own truth`` (imported), ``estimating``, or nothing.
+        ``own truth`` (imported), ``estimating``, ``unkept`` (a change), or nothing.
     starts_group : bool
         Draw a line above it.
     """
@@ -75,6 +75,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("file.quit", "Quit", "Ctrl+Q", starts_group=True),
     _A("edit.undo", "Undo", "Ctrl+Z"),
     _A("edit.redo", "Redo", "Ctrl+Y Ctrl+Shift+Z"),
+    _A(
+        "edit.discard",
+        "Discard the Change",
+        "Esc",
+        "Put back what was dragged and is not kept yet.",
+        needs="unkept",
+    ),
     _A("edit.rename", "Rename the Person...", "F2", needs="person", starts_group=True),
     _A("edit.delete", "Delete the Person", "Delete", needs="person"),
     _A("edit.settings", "Settings...", "Ctrl+,", starts_group=True),
@@ -206,7 +213,9 @@ class Actions(QObject):
     def __init__(self, settings: Settings, parent: QObject) -> None:
         super().__init__(parent)
         self._settings = settings
+        self._keys: dict[str, list[QKeySequence]] = {}
         self._actions = {spec.id: self._make(spec) for spec in ACTIONS}
+        self._hand_out_keys()
 
     def __getitem__(self, action_id: str) -> QAction:
         return self._actions[action_id]
@@ -221,12 +230,25 @@ class Actions(QObject):
         action.setToolTip(spec.tip or spec.text.removesuffix("..."))
         action.setStatusTip(spec.tip)
         own = self._settings.shortcut(spec.id)
-        self._bind(action, spec.shortcuts if own is None else own)
+        self._keys[spec.id] = _sequences(spec.shortcuts if own is None else own)
         return action
 
-    @staticmethod
-    def _bind(action: QAction, shortcuts: str) -> None:
-        action.setShortcuts([QKeySequence(word) for word in shortcuts.split()])
+    def keys_of(self, action_id: str) -> list[QKeySequence]:
+        """The keys of an action, also those that another one has at the moment."""
+        return self._keys[action_id]
+
+    def _hand_out_keys(self) -> None:
+        """Give each key to the first action that is available of those that want it."""
+        holders: dict[str, str] = {}
+        for is_available in (True, False):
+            for action_id, action in self._actions.items():
+                if action.isEnabled() == is_available:
+                    for key in self._keys[action_id]:
+                        holders.setdefault(key.toString(), action_id)
+        for action_id, action in self._actions.items():
+            own = [key for key in self._keys[action_id] if holders[key.toString()] == action_id]
+            if own != action.shortcuts():
+                action.setShortcuts(own)
 
     def connect_handlers(self, handlers: Mapping[str, Callable[[], object]]) -> None:
         """Say what each action does.
@@ -245,13 +267,15 @@ class Actions(QObject):
         for spec in ACTIONS:
             if spec.needs in conditions:
                 self[spec.id].setEnabled(conditions[spec.needs])
+        self._hand_out_keys()
 
     def rebind(self, action_id: str, shortcuts: str | None) -> None:
         """Give an action other shortcuts, and keep them; None brings the default back."""
         spec = next(spec for spec in ACTIONS if spec.id == action_id)
         is_default = shortcuts is None or shortcuts == spec.shortcuts
         self._settings.set_shortcut(action_id, None if is_default else shortcuts)
-        self._bind(self[action_id], spec.shortcuts if shortcuts is None else shortcuts)
+        self._keys[action_id] = _sequences(spec.shortcuts if shortcuts is None else shortcuts)
+        self._hand_out_keys()
 
     def of_keypad(self, event: QKeyEvent) -> QAction | None:
         """The action that a key of the number pad stands for, if there is one.
@@ -267,6 +291,10 @@ class Actions(QObject):
     def user_of(self, sequence: QKeySequence, other_than: str) -> QAction | None:
         """The action that already has a shortcut."""
         for action_id, action in self._actions.items():
-            if action_id != other_than and sequence in action.shortcuts():
+            if action_id != other_than and sequence in self._keys[action_id]:
                 return action
         return None
+
+
+def _sequences(words: str) -> list[QKeySequence]:
+    return [QKeySequence(word) for word in words.split()]

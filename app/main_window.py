@@ -153,6 +153,7 @@ class MainWindow(QMainWindow):
             **self._laboratory_handlers(),
             "edit.undo": self.context.document.undo_stack.undo,
             "edit.redo": self.context.document.undo_stack.redo,
+            "edit.discard": self.context.unkept.discard,
             "edit.rename": self.people.edit_name,
             "edit.delete": lambda: editing.delete_selected(self.context),
             "edit.settings": lambda: show_settings(self.context, self._models),
@@ -258,6 +259,7 @@ class MainWindow(QMainWindow):
         context.document.modified_changed.connect(self._update_title)
         context.view_state.track_changed.connect(self._update_actions)
         context.view_state.range_changed.connect(self._update_actions)
+        context.unkept.changed.connect(self._update_actions)
         context.files_changed.connect(self._show_recent_files)
         stack.indexChanged.connect(self._update_actions)
         self.estimator.started.connect(self._update_actions)
@@ -298,6 +300,7 @@ class MainWindow(QMainWindow):
                 "person": state.track_id is not None,
                 "pose": state.model is not None,
                 "estimating": self.estimator.is_running,
+                "unkept": self.context.unkept.is_held,
             }
         )
         stack = document.undo_stack
@@ -362,7 +365,7 @@ class MainWindow(QMainWindow):
         table = self.actions_table
         return [
             ShortcutLine(
-                spec.id, spec.menu, spec.text.removesuffix("..."), table[spec.id].shortcuts()
+                spec.id, spec.menu, spec.text.removesuffix("..."), table.keys_of(spec.id)
             )
             for spec in ACTIONS
         ]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -118,7 +117,6 @@ class LossSurfacePanel(LabPanel):
         self._loss = next(iter(TITLES))
         self._moved: np.ndarray | None = None  # the answer with the dragged joint
         self._shown: object | None = None
-        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         self._lay_out()
         self._connect()
         self._set_moved(None)
@@ -149,7 +147,6 @@ class LossSurfacePanel(LabPanel):
         self.map.dragged.connect(self._on_dragged)
         self.keep_button.clicked.connect(self.keep)
         self.revert_button.clicked.connect(self.revert)
-        self._escape.activated.connect(self.revert)
         self.bench.context.view_state.frame_changed.connect(self.revert)
         self.bench.context.view_state.stage_changed.connect(self.revert)
 
@@ -305,7 +302,11 @@ class LossSurfacePanel(LabPanel):
         had_moved, self._moved = self._moved is not None, moved
         for widget in (self.keep_button, self.revert_button):
             widget.setEnabled(moved is not None)
-        self._escape.setEnabled(moved is not None)
+        unkept = self.bench.context.unkept
+        if moved is None:
+            unkept.release(self.revert)
+        else:
+            unkept.hold(self.revert)
         subject = self.bench.focus.current
         if moved is None or subject is None:
             if had_moved:

@@ -149,7 +149,7 @@ def _action_button(
     button = QPushButton(text or action.text().removesuffix("..."))
     button.setProperty("primary", is_primary)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    shortcut = action.shortcut().toString()
+    shortcut = ", ".join(key.toString() for key in actions.keys_of(action_id))
     button.setToolTip(f"{action.toolTip()} ({shortcut})" if shortcut else action.toolTip())
     button.clicked.connect(action.trigger)
     button.setEnabled(action.isEnabled())

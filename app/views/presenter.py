@@ -64,6 +64,7 @@ class Presenter(QObject):
         self._estimator.started.connect(self._on_estimate_started)
         self._estimator.frame_detected.connect(self._on_frame_detected)
         self._estimator.ended.connect(self._on_estimate_ended)
+        self._context.unkept.changed.connect(self._stay)
         self._video.person_clicked.connect(self.select_person)
         self._timeline.scrub_moved.connect(self._on_scrub_moved)
         self._timeline.scrub_released.connect(self._on_scrub_released)
@@ -235,8 +236,9 @@ class Presenter(QObject):
     def _on_estimate_started(self) -> None:
         self._live_confidence = np.full(self._context.view_state.num_frames, np.nan)
         self._newest_live = -1
-        self._is_following = not self._context.view_state.is_playing
-        self._frame_before = self._context.view_state.frame
+        context = self._context
+        self._is_following = not (context.view_state.is_playing or context.unkept.is_held)
+        self._frame_before = context.view_state.frame
         self._live_timer.start()
 
     def _on_frame_detected(self, frame: int) -> None:
@@ -255,6 +257,11 @@ class Presenter(QObject):
         if self._is_following:
             self._context.view_state.set_frame(self._newest_live)
             self._is_following = True
+
+    def _stay(self) -> None:
+        """Do not go away from a frame in which somebody tries something out."""
+        if self._context.unkept.is_held:
+            self._is_following = False
 
     def _on_estimate_ended(self) -> None:
         self._live_timer.stop()
