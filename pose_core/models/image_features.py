@@ -6,7 +6,8 @@ works on N single frames; time comes later.
 
 For a user's own video the convolutions over the picture may be replaced: the second paper notes
 that any other network for 2D poses will do. `KeypointFrontEnd` draws detected keypoints as
-Gaussians and embeds them to features of the same shape.
+Gaussians and embeds them to features of the same shape. Small maps blur where a keypoint is, so
+`KeypointVector` may bring the coordinates themselves past the maps.
 """
 
 from collections import OrderedDict
@@ -78,6 +79,7 @@ class FrontEndConfig:
     extent: float = 2.75
     sigma: float = 1.0
     adaption_channels: int = 128
+    coordinate_units: int = 0
 
     def __post_init__(self) -> None:
         if self.frontend not in _FRONT_ENDS:
@@ -87,6 +89,8 @@ class FrontEndConfig:
             raise ConfigError(
                 "num_joints, adaption_channels, width, extent and sigma must be positive."
             )
+        if self.coordinate_units < 0 or (self.coordinate_units and self.frontend == "image"):
+            raise ConfigError("coordinate_units is for the keypoint front end, and not negative.")
         if self.image_size % PIXELS_PER_CELL:
             raise ConfigError(f"image_size must be a multiple of 8, not {self.image_size}.")
         if self.feature_size < _SMALLEST_MAP:
@@ -113,6 +117,12 @@ class FrontEndConfig:
         return KeypointFrontEnd(
             self.num_joints, self.feature_channels, self.heatmap_size, self.extent, self.sigma
         )
+
+    def make_coordinates(self, outputs: int) -> "KeypointVector | None":
+        """Keypoints (N, J, 3) to vectors (N, outputs), where they are wanted."""
+        if self.coordinate_units == 0:
+            return None
+        return KeypointVector(self.num_joints, self.coordinate_units, outputs)
 
     def example_frames(self, batch: int, frames: int, generator: Generator) -> Tensor:
         """Random frames that the front end takes.
@@ -229,11 +239,7 @@ class KeypointFrontEnd(nn.Module):
 
     def draw(self, keypoints: Tensor) -> Tensor:
         """Maps (N, J, size, size) of keypoints (N, J, 3); the peak is the score."""
-        xy, score = keypoints[..., :2], keypoints[..., 2]
-        seen = score > 0
-        # Missing joints may be NaN, which times a score of 0 would still be NaN.
-        xy = torch.where(seen[..., None], xy, 0.0)
-        score = torch.where(seen, score, 0.0)
+        xy, score = _without_missing(keypoints)
         cells = (xy / self.extent + 1) * (self.size / 2) - 0.5
         return gaussian_maps(cells, self.size, self.sigma) * score[..., None, None]
 
@@ -251,6 +257,38 @@ class KeypointFrontEnd(nn.Module):
         (N, channels, size, size) Tensor
         """
         return self.embed(self.draw(keypoints))
+
+
+class KeypointVector(nn.Module):
+    """Coordinates of detected keypoints to a vector that is added to that of `FeatureAdaption`.
+
+    A map of few cells tells a place to a fraction of a cell at best, and the poolings after it
+    blur that too; depth hangs on differences of a few per cent between bones. The papers' pictures
+    have 46 cells and no better source.
+
+    Parameters
+    ----------
+    num_joints, units, outputs : int
+        Joints in, width inside, length of the vector.
+    """
+
+    def __init__(self, num_joints: int, units: int, outputs: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(3 * num_joints, units),
+            nn.LayerNorm(units),
+            nn.ReLU(inplace=True),
+            nn.Linear(units, units),
+            nn.LayerNorm(units),
+            nn.ReLU(inplace=True),
+            nn.Linear(units, outputs),
+        )
+        xavier(self)
+
+    def forward(self, keypoints: Tensor) -> Tensor:
+        """(N, J, 3) as `KeypointFrontEnd` takes them to (N, outputs)."""
+        xy, score = _without_missing(keypoints)
+        return self.layers(torch.cat([xy, score[..., None]], dim=-1).flatten(1))
 
 
 class FeatureAdaption(nn.Module):
@@ -309,6 +347,16 @@ class HeatmapHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) features to (N, J, H, W) confidences that a joint is there."""
         return self.convolution(features)
+
+
+def _without_missing(keypoints: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates and scores of keypoints (N, J, 3), zero where the score is.
+
+    Missing joints may be NaN, which times a score of 0 would still be NaN.
+    """
+    xy, score = keypoints[..., :2], keypoints[..., 2]
+    seen = score > 0
+    return torch.where(seen[..., None], xy, 0.0), torch.where(seen, score, 0.0)
 
 
 def gaussian_maps(cells: Tensor, size: int, sigma: float) -> Tensor:

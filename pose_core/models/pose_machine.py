@@ -204,6 +204,7 @@ class Transformer(nn.Module):
             config.adaption_channels,
             config.adapted_size,
         )
+        self.coordinates = config.make_coordinates(config.adapted_size)
         if config.temporal == "none":
             self.recurrent = LayersWithoutTime(config.adapted_size, config.hidden_size)
         else:
@@ -216,10 +217,13 @@ class Transformer(nn.Module):
         nn.init.constant_(self.pose.bias, 0.5)  # the first pose lies in the middle of the range
 
     def forward(
-        self, features: Tensor, clip_shape: torch.Size, state: tuple[Tensor, Tensor] | None
+        self, features: Tensor, frames: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """(B T, C, H, W) features of a (B, T) clip to (B, T, J, 3) metres, and the new state."""
+        """(B T, C, H, W) features of (B, T, ...) frames to (B, T, J, 3) metres, and the state."""
+        clip_shape = frames.shape[:2]
         adapted = self.adaption(features)
+        if self.coordinates is not None:
+            adapted = adapted + self.coordinates(frames.flatten(0, 1))
         if self.is_single_frame:
             hidden, _ = self.recurrent(adapted[:, None])
             hidden, state = hidden[:, 0].unflatten(0, clip_shape), None
@@ -298,7 +302,7 @@ class PoseMachine(nn.Module):
             keypoints_2d = self.head(features).unflatten(0, clip_shape)
         else:
             keypoints_2d = frames[..., :2]
-        pose, state = self.transformer(features, clip_shape, state)
+        pose, state = self.transformer(features, frames, state)
         if not self.config.has_projector:
             return PoseMachineOutput(pose[None], keypoints_2d, None, state)
         regressed, projected = self.projector(pose.flatten(0, 1))

@@ -201,6 +201,7 @@ class Rpsm(nn.Module):
             ),
             is_shared=config.share != "none",
         )
+        self.coordinates = config.make_coordinates(config.adapted_size)
         pose_module = SingleFramePose if config.clip_length == 1 else RecurrentPose
         self.recurrent = per_stage(lambda: pose_module(config), is_shared=config.share != "none")
         self.pose_range = PoseRange()
@@ -234,11 +235,12 @@ class Rpsm(nn.Module):
         shared = self.front_end(frames.flatten(0, 1))  # (B T, C, H, W)
         # Eq. (1): what comes before stage 1 is zero.
         features = torch.zeros_like(shared)
+        known = 0 if self.coordinates is None else self.coordinates(frames.flatten(0, 1))
         pose = shared.new_zeros(*clip_shape, 3 * self.config.num_joints)
         poses, states = [], []
         for k in range(self.config.num_stages):
             features = _of_stage(self.pose_features, k)(shared, features)
-            adapted = _of_stage(self.adaption, k)(features).unflatten(0, clip_shape)
+            adapted = (_of_stage(self.adaption, k)(features) + known).unflatten(0, clip_shape)
             before = None if state is None else (state.hidden[k, None], state.cell[k, None])
             pose, after = _of_stage(self.recurrent, k)(adapted, pose, before)
             poses.append(pose)

@@ -1,0 +1,338 @@
+"""What the papers claim, and the small networks that answer it; `replicate.py` trains them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pose_core.inference.self_correction import correct
+from pose_core.models.pose_machine import PoseMachine
+from pose_core.models.registry import build_network, model_entry
+from pose_core.models.rpsm import Rpsm
+from pose_core.models.temporal_conv import TemporalConv
+from pose_core.training.recipes import Recipe, load_recipe
+
+# Poses (B, T, J, 3) by method, of a trained network on a batch of held-out clips.
+Predict = Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network to train, and the poses that it gives.
+
+    Parameters
+    ----------
+    recipe : str
+    predict : callable, optional
+        None for networks that see pictures: their validation measures them.
+    changes : Mapping
+        Settings that differ from the recipe.
+    start : str
+        Variant of the same seed whose weights are the first ones.
+    """
+
+    recipe: str
+    predict: Predict | None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    start: str = ""
+
+    def settings(self, seed: int, share_of_steps: float) -> Recipe:
+        """The recipe of one seed."""
+        recipe = load_recipe(self.recipe, {**self.changes, "schedule.seed": seed})
+        steps = max(1, round(recipe.schedule.num_steps * share_of_steps))
+        return recipe.with_steps(steps)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something a paper says: method `after` is better than `before`, by so much.
+
+    Parameters
+    ----------
+    name, source : str
+    before, after : (str, str)
+        Variant and method.
+    metric : str
+    paper : float
+        Relative change of the metric in the paper, per cent.
+    """
+
+    name: str
+    source: str
+    before: tuple[str, str]
+    after: tuple[str, str]
+    metric: str
+    paper: float
+
+
+def all_stages(network: Rpsm, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each stage of RPSM."""
+    stages = network(batch["features"]).stages
+    return {f"stage {k + 1}": poses for k, poses in enumerate(stages)}
+
+
+def corrected(network: PoseMachine, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The pose machine: as it is, corrected by the seen 2D pose, corrected by the true one."""
+    output = network(batch["features"])
+    poses = {"intermediate": output.stages[0]}
+    if output.projected_2d is None:
+        return poses
+    poses["regressed"] = output.stages[1]
+    start, seen = output.stages[0].flatten(0, 1), output.keypoints_2d.flatten(0, 1)
+    scores = batch["features"][..., 2].flatten(0, 1)
+    shape = output.stages[0].shape
+    poses["corrected"] = correct(network.projector, start, seen, weights=scores).poses.view(shape)
+    true_2d = batch["keypoints_2d"].flatten(0, 1)
+    poses["corrected by true 2D"] = correct(network.projector, start, true_2d).poses.view(shape)
+    return poses
+
+
+def refined(network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The single-frame network, and what TP-Net or an LSTM makes of its poses."""
+    poses = _single_frame()(batch["features"])[-1]
+    return {"single frame": poses, "refined": network(poses)[-1]}
+
+
+def temporal(network: TemporalConv, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The temporal network, with the ends of the clip repeated."""
+    before, after = network.config.padding
+    seen = batch["features"]
+    padded = [seen[:, :1].expand(-1, before, -1, -1), seen, seen[:, -1:].expand(-1, after, -1, -1)]
+    return {"answer": network(torch.cat(padded, dim=1))[-1]}
+
+
+@cache
+def _single_frame() -> nn.Module:
+    return build_network(model_entry("single-frame"))
+
+
+_NETWORK = "task.network."
+_SMALL = {
+    f"{_NETWORK}width": 0.0625,
+    f"{_NETWORK}adapted_size": 128,
+    f"{_NETWORK}hidden_size": 256,
+    "schedule.checkpoint_every": 250,
+}
+_SMALL_MACHINE = _SMALL | {f"{_NETWORK}projector_units": 256}
+_STAGE = {"learning_rate": 1e-3, "warmup_steps": 100}
+_BEFORE_CORRECTION = {
+    "steps": 1500,
+    "name": "transformer",
+    "trained": ["front_end", "transformer"],
+    "losses": {"regression": 0.0, "projection": 0.0, "consistency": 0.0},
+    **_STAGE,
+}
+_ALGORITHM_1 = [
+    _BEFORE_CORRECTION,
+    {
+        "name": "projector",
+        "steps": 500,
+        "learning_rate": 1e-3,
+        "trained": ["projector"],
+        "losses": {"intermediate": 0.0, "consistency": 0.0},
+    },
+    {"name": "joint", "steps": 500, "learning_rate": 1e-4, "losses": {"projection": 0.0}},
+]
+_POSITION_ONLY = {
+    f"task.loss.{name}": 0.0
+    for name in (
+        "angle",
+        "distance",
+        "symmetry",
+        "range_of_motion",
+        "velocity",
+        "acceleration",
+        "angular_acceleration",
+    )
+}
+_SMALL_TEMPORAL = {
+    f"{_NETWORK}channels": 256,
+    f"{_NETWORK}kernel_sizes": [3, 3, 3],
+    "schedule.batch": 64,
+    "schedule.stages": [{"steps": 4000, **_STAGE}],
+}
+_SMALL_REFINER = {
+    "schedule.stages": [{"steps": 3000, "learning_rate": 3e-4, "warmup_steps": 100}],
+}
+# The depth of a tenth of the people is known: the losses of structure are for the others.
+_SMALL_SAP_NET = {
+    f"{_NETWORK}input_size": 64,
+    f"{_NETWORK}channels": 32,
+    "task.data.share_3d_known": 0.1,
+}
+_NO_STRUCTURE = {"angle": 0.0, "symmetry": 0.0, "geometry": 0.0}
+_BEFORE_STRUCTURE = [
+    {
+        "name": "2D",
+        "steps": 2500,
+        "trained": ["hourglass"],
+        "losses": {"depth": 0.0, **_NO_STRUCTURE},
+        **_STAGE,
+    },
+    {
+        "name": "depth",
+        "steps": 1000,
+        "learning_rate": 1e-3,
+        "trained": ["depth"],
+        "losses": {"heatmap": 0.0, **_NO_STRUCTURE},
+    },
+]
+
+
+def _rpsm(stages: int, clip: int) -> Variant:
+    shape = {f"{_NETWORK}num_stages": stages, f"{_NETWORK}clip_length": clip}
+    steps = {"schedule.stages": [{"steps": 2000, **_STAGE}]}
+    # As many frames in a step whatever the length of the clips.
+    batch = {"schedule.batch": 160 // clip}
+    return Variant("rpsm", all_stages, _SMALL | shape | steps | batch)
+
+
+def _sap_net(angle: float, symmetry: float, geometry: float) -> Variant:
+    """Trained on with these factors on the losses of structure, the symmetry loss at the end."""
+    weak = {"angle": angle, "symmetry": 0.0, "geometry": geometry}
+    stages = [
+        {"name": "weak supervision", "steps": 1500, "learning_rate": 5e-4, "losses": weak},
+        {
+            "name": "symmetry",
+            "steps": 1000,
+            "learning_rate": 2e-4,
+            "losses": weak | {"symmetry": symmetry},
+        },
+    ]
+    return Variant("sap-net", None, _SMALL_SAP_NET | {"schedule.stages": stages}, "sap-start")
+
+
+VARIANTS = {
+    "rpsm-1": _rpsm(1, 5),
+    "rpsm-2": _rpsm(2, 5),
+    "rpsm-3": _rpsm(3, 5),
+    "rpsm-1-single": _rpsm(1, 1),
+    "machine": Variant(
+        "pose-machine", corrected, _SMALL_MACHINE | {"schedule.stages": _ALGORITHM_1}
+    ),
+    "machine-without": Variant(
+        "pose-machine",
+        corrected,
+        _SMALL_MACHINE
+        | {f"{_NETWORK}has_projector": False}
+        | {"schedule.stages": [_BEFORE_CORRECTION | {"steps": 2500}]},
+    ),
+    "tp-net": Variant("tp-net", refined, _SMALL_REFINER),
+    "bi-tp-net": Variant("bi-tp-net", refined, _SMALL_REFINER),
+    "bi-lstm": Variant("bi-lstm", refined, _SMALL_REFINER),
+    "sap-start": Variant("sap-net", None, _SMALL_SAP_NET | {"schedule.stages": _BEFORE_STRUCTURE}),
+    "sap-without": _sap_net(0.0, 0.0, 0.0),
+    "sap-geometry": _sap_net(0.0, 0.0, 0.03),
+    "sap-all": _sap_net(0.03, 0.05, 0.03),
+    "temporal": Variant("temporal", temporal, _SMALL_TEMPORAL),
+    "temporal-position": Variant("temporal", temporal, _SMALL_TEMPORAL | _POSITION_ONLY),
+}
+
+_RPSM, _MACHINE = "Lin et al. 2017, Table 4", "Wang et al. 2019, Table 5"
+_SAP, _AWARE = "Dabral et al. 2018", "Gupta 2019, Table 6"
+CLAIMS = (
+    Claim("RPSM: two stages", _RPSM, ("rpsm-1", "stage 1"), ("rpsm-2", "stage 2"), "MPJPE", -5.7),
+    Claim("RPSM: three stages", _RPSM, ("rpsm-1", "stage 1"), ("rpsm-3", "stage 3"), "MPJPE", -8.8),
+    Claim(
+        "RPSM: clips of 5 frames",
+        _RPSM,
+        ("rpsm-1-single", "stage 1"),
+        ("rpsm-1", "stage 1"),
+        "MPJPE",
+        -11.8,
+    ),
+    Claim(
+        "self-correction at test",
+        _MACHINE,
+        ("machine", "intermediate"),
+        ("machine", "corrected"),
+        "MPJPE",
+        -5.9,
+    ),
+    Claim(
+        "correction in training",
+        _MACHINE,
+        ("machine-without", "intermediate"),
+        ("machine", "intermediate"),
+        "MPJPE",
+        -15.6,
+    ),
+    Claim(
+        "correction by true 2D",
+        _MACHINE,
+        ("machine", "intermediate"),
+        ("machine", "corrected by true 2D"),
+        "MPJPE",
+        -12.2,
+    ),
+    Claim(
+        "SAP-Net: losses of structure",
+        f"{_SAP}, Table 3",
+        ("sap-without", "answer"),
+        ("sap-all", "answer"),
+        "MPJPE",
+        -5.1,
+    ),
+    Claim(
+        "SAP-Net: symmetry loss",
+        f"{_SAP}, Table 6",
+        ("sap-geometry", "answer"),
+        ("sap-all", "answer"),
+        "left/right difference",
+        -31.1,  # the mean of the four bones, -20 to -37
+    ),
+    Claim(
+        "SAP-Net: illegal-angle loss",
+        f"{_SAP}, section 5.2",
+        ("sap-geometry", "answer"),
+        ("sap-all", "answer"),
+        "illegal angles %",
+        -42.9,
+    ),
+    Claim(
+        "TP-Net",
+        f"{_SAP}, Table 3",
+        ("tp-net", "single frame"),
+        ("tp-net", "refined"),
+        "MPJPE",
+        -6.1,
+    ),
+    Claim(
+        "Bi-TP-Net",
+        f"{_SAP}, Table 3",
+        ("bi-tp-net", "single frame"),
+        ("bi-tp-net", "refined"),
+        "MPJPE",
+        -7.9,
+    ),
+    Claim(
+        "TP-Net against Bi-LSTM",
+        f"{_SAP}, Table 4",
+        ("bi-lstm", "refined"),
+        ("tp-net", "refined"),
+        "MPJPE",
+        -2.9,
+    ),
+    Claim(
+        "TP-Net: spread of bone lengths",
+        f"{_SAP}, Table 6",
+        ("tp-net", "single frame"),
+        ("tp-net", "refined"),
+        "bone-length spread",
+        -28.7,
+    ),
+    *(
+        Claim(
+            f"joint-aware losses: {metric}",
+            _AWARE,
+            ("temporal-position", "answer"),
+            ("temporal", "answer"),
+            metric,
+            paper,
+        )
+        for metric, paper in (("MPJPE", -1.9), ("MPJVE", -7.0), ("MPJAE", -13.0))
+    ),
+)
