@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget
 from app.actions import ACTIONS, Actions
 from app.dialogs.about import AboutDialog
 from app.dialogs.go_to_frame import GoToFrameDialog
+from app.dialogs.history import HistoryDialog
 from app.dialogs.palette import PaletteDialog
 from app.dialogs.question import ask
 from app.dialogs.shortcuts import ShortcutLine, ShortcutsDialog
@@ -26,11 +27,12 @@ from app.operations import (
     tools,
     truth,
 )
-from app.operations.autosave import Autosave, offer_recovery
+from app.operations.autosave import Autosave
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator, Pipeline
 from app.operations.models import available_models
 from app.operations.playback import Player
+from app.operations.recovery import offer_recovery
 from app.operations.settings import show_settings
 from app.paths import sample_clip
 from app.settings import Settings
@@ -76,6 +78,7 @@ class MainWindow(QMainWindow):
         self.actions_table = Actions(settings, self)
         self._autosave = Autosave(self.context)
         self.training = Training(self.context)
+        self._history: HistoryDialog | None = None
         self._is_closing = False
         self._make_views()
         self._make_menus()
@@ -132,8 +135,8 @@ class MainWindow(QMainWindow):
             self.workspace,
             self.laboratory,
             self.estimate_bar,
-            status_bar,
             self.estimator,
+            (status_bar, self.timeline),
         )
 
     def _make_menus(self) -> None:
@@ -154,6 +157,7 @@ class MainWindow(QMainWindow):
             "edit.undo": self.context.document.undo_stack.undo,
             "edit.redo": self.context.document.undo_stack.redo,
             "edit.discard": self.context.unkept.discard,
+            "edit.history": self._show_history,
             "edit.rename": self.people.edit_name,
             "edit.delete": lambda: editing.delete_selected(self.context),
             "edit.settings": lambda: show_settings(self.context, self._models),
@@ -176,6 +180,7 @@ class MainWindow(QMainWindow):
             "file.close": lambda: open_file.close_document(context),
             "file.save": lambda: save_session.save(context),
             "file.save_as": lambda: save_session.save_as(context),
+            "file.save_copy": lambda: save_session.save_a_copy(context),
             "file.locate": lambda: open_file.locate_open_video(context),
             "file.export": lambda: export.ask_and_export(context),
             "file.import_truth": lambda: truth.ask_and_import(context),
@@ -257,6 +262,7 @@ class MainWindow(QMainWindow):
         context.document.opened.connect(self._on_opened)
         context.document.changed.connect(self._update_actions)
         context.document.modified_changed.connect(self._update_title)
+        context.document.history_lost.connect(context.notice)
         context.view_state.track_changed.connect(self._update_actions)
         context.view_state.range_changed.connect(self._update_actions)
         context.unkept.changed.connect(self._update_actions)
@@ -349,6 +355,12 @@ class MainWindow(QMainWindow):
 
     # -- dialogs ---------------------------------------------------------------------------
 
+    def _show_history(self) -> None:
+        if self._history is None:
+            self._history = HistoryDialog(self.context.document, self)
+        self._history.show()
+        self._history.raise_()
+
     def _ask_for_frame(self) -> None:
         session, state = self.context.document.session, self.context.view_state
         if session is not None:
@@ -397,7 +409,7 @@ class MainWindow(QMainWindow):
 
     def offer_recovery(self) -> None:
         """Ask about unsaved work of an earlier run, if there is any."""
-        offer_recovery(self.context)
+        offer_recovery(self.context, self._autosave)
 
     def open_path(self, path: Path) -> None:
         """Open a video or a session."""

@@ -62,7 +62,8 @@ class SettingsDialog(QDialog):
 
     Parameters
     ----------
-    choices : list of Choice
+    choices : dict of str to list of Choice
+        By the title of their page.
     scale : ClipScale, optional
         None when no clip is open.
     on_accept : callable
@@ -72,7 +73,7 @@ class SettingsDialog(QDialog):
 
     def __init__(
         self,
-        choices: list[Choice],
+        choices: dict[str, list[Choice]],
         scale: ClipScale | None,
         on_accept: Callable[[dict[str, str], ClipScale | None], None],
         parent: QWidget,
@@ -85,7 +86,8 @@ class SettingsDialog(QDialog):
         self._scale = scale
         self.boxes: dict[str, QComboBox] = {}
         self.tabs = QTabWidget()
-        self.tabs.addTab(self._application_page(choices), "Application")
+        for title, page in choices.items():
+            self.tabs.addTab(self._choices_page(page), title)
         if scale is not None:
             self.tabs.addTab(self._clip_page(scale), "This Clip")
         buttons = QDialogButtonBox(
@@ -107,7 +109,7 @@ class SettingsDialog(QDialog):
         self._on_accept(values, self._chosen_scale())
         super().accept()
 
-    def _application_page(self, choices: list[Choice]) -> QWidget:
+    def _choices_page(self, choices: list[Choice]) -> QWidget:
         page = QWidget()
         form = QFormLayout(page)
         for choice in choices:

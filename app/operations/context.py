@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from app.dialogs.error_dialog import show_error
 from app.document import SessionDocument
+from app.operations.session_lock import SessionLock
 from app.operations.unkept import Unkept
 from app.settings import Settings
 from app.view_state import ViewState
@@ -28,12 +29,19 @@ class AppContext(QObject):
         Model, device, theme or another setting was chosen.
     models_changed : Signal()
         There is another model to choose.
+    risky_work : Signal()
+        Something begins that may take the process down with it: a model, a graphics card.
+    session_lock : SessionLock
+        Of the session's file.
+    saving : Task, optional
+        The save that is going on.
     """
 
     noticed = Signal(str)
     files_changed = Signal()
     settings_changed = Signal()
     models_changed = Signal()
+    risky_work = Signal()
 
     def __init__(self, window: QWidget, settings: Settings) -> None:
         super().__init__(window)
@@ -44,6 +52,9 @@ class AppContext(QObject):
         self.unkept = Unkept(self)
         self.decoder = FrameDecoder(parent=self)
         self.tasks = TaskRunner(self)
+        self.session_lock = SessionLock()
+        self.saving: Task | None = None
+        self.document.opened.connect(self._let_file_go)
 
     def track(self, track_id: int | None) -> Track | None:
         """The person of that number; None where there is none."""
@@ -74,7 +85,12 @@ class AppContext(QObject):
         self.settings.set_folder(kind, path.parent)
         self.files_changed.emit()
 
+    def _let_file_go(self) -> None:
+        if self.document.path is None:
+            self.session_lock.release()
+
     def shut_down(self) -> None:
-        """End all threads."""
+        """End all threads, and let go of the session's file."""
         self.tasks.shut_down()
         self.decoder.shut_down()
+        self.session_lock.release()

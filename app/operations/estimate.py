@@ -132,6 +132,7 @@ class Estimator(QObject):
         task.succeeded.connect(lambda finished: self._on_finished(task, finished))
         task.ended.connect(lambda: self._on_ended(task))
         self._context.decoder.allow_idle_work(False)
+        self._context.risky_work.emit()
         self._context.start_task(task, ACTION)
         self.started.emit()
         self.progressed.emit(EstimateProgress("Preparing...", 0.0))

@@ -109,4 +109,5 @@ def _run(
 
     task.succeeded.connect(on_done)
     context.notice(f"{ACTION}...")
+    context.risky_work.emit()
     context.start_task(task, ACTION)

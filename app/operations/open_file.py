@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,24 +16,20 @@ from app.paths import VIDEO_SUFFIXES, sample_clip
 from app.workers.task import Task
 from pose_core.errors import SessionError
 from pose_core.session import Session
-from pose_core.session_io import SUFFIX, load_session, locate_clip
+from pose_core.session_history import History
+from pose_core.session_io import SUFFIX, SessionFile, load_session_file, locate_clip
 from pose_core.video import open_clip
 
 
 class Opened(NamedTuple):
-    """A session, the file that it was read from if any, and what the user should know."""
+    """What was read, the session file that it was read from if any, and whether it is complete.
 
-    session: Session
+    `is_video_missing` says that the session's video is not where it was, or is another one.
+    """
+
+    file: SessionFile
     path: Path | None
-    warning: str = ""
-
-
-class MovedVideo:
-    """A session whose video is not where it was, or is another one."""
-
-    def __init__(self, session: Session, path: Path) -> None:
-        self.session = session
-        self.path = path
+    is_video_missing: bool = False
 
 
 def is_session(path: Path) -> bool:
@@ -68,19 +65,6 @@ def open_sample(context: AppContext) -> None:
     open_path(context, path)
 
 
-def open_recovered(context: AppContext, copy: Path) -> None:
-    """Open an automatic copy; it counts as unsaved until it is saved under a name."""
-    action = "Opening the automatic copy"
-    task = Task(action, lambda: _read(copy))
-
-    def on_read(opened: Opened | MovedVideo) -> None:
-        context.document.open(opened.session, is_recovered=True)
-        copy.unlink(missing_ok=True)
-
-    task.succeeded.connect(on_read)
-    context.start_task(task, action)
-
-
 def open_path(context: AppContext, path: Path, then: Callable[[], None] | None = None) -> None:
     """Open a file; what was open stays untouched when that fails.
 
@@ -100,10 +84,10 @@ def _start(context: AppContext, path: Path, then: Callable[[], None] | None) -> 
     revision = context.document.revision
     task = Task(action, lambda: _read(path), revision)
 
-    def on_read(opened: Opened | MovedVideo) -> None:
+    def on_read(opened: Opened) -> None:
         if context.document.revision != revision:
             return  # something else was opened or changed meanwhile
-        if isinstance(opened, MovedVideo):
+        if opened.is_video_missing:
             _ask_for_video(context, opened, then)
         else:
             _finish(context, opened, then)
@@ -113,33 +97,51 @@ def _start(context: AppContext, path: Path, then: Callable[[], None] | None) -> 
     context.start_task(task, action)
 
 
-def _read(path: Path) -> Opened | MovedVideo:
+def _read(path: Path) -> Opened:
     """Read a file in the worker thread."""
     path = path.absolute()
     if not is_session(path):
-        return _opened(Session(open_clip(path)), None)
-    session = load_session(path)
-    for place in (session.clip.path, path.parent):
+        return _opened(SessionFile(Session(open_clip(path)), History()), None)
+    file = load_session_file(path)
+    for place in (file.session.clip.path, path.parent):
         with suppress(SessionError):
-            return _opened(locate_clip(session, place), path)
-    return MovedVideo(session, path)
+            return _opened(replace(file, session=locate_clip(file.session, place)), path)
+    return Opened(file, path, is_video_missing=True)
 
 
-def _opened(session: Session, path: Path | None) -> Opened:
+def _opened(file: SessionFile, path: Path | None) -> Opened:
     """In the worker thread, once the video is found."""
-    session, warning = with_truth_beside(session)
-    return Opened(session, path, " ".join(filter(None, (session.clip.warning, warning))))
+    session, warning = with_truth_beside(file.session)
+    warnings = " ".join(filter(None, (session.clip.warning, warning, file.warning)))
+    return Opened(replace(file, session=session, warning=warnings), path)
 
 
 def _finish(context: AppContext, opened: Opened, then: Callable[[], None] | None) -> None:
-    session, path, warning = opened
-    context.document.open(session, path)
+    """Show what was read, unless another window has its file open."""
+    if opened.path is None or context.session_lock.take(opened.path):
+        _show(context, opened, then)
+        return
+    ask(
+        context.window,
+        "The session is open elsewhere",
+        f"{opened.path.name} is open in another window of PoseStage.",
+        [
+            ("Open a Copy", "accept", lambda: _show(context, opened._replace(path=None), then)),
+            ("Cancel", "reject", None),
+        ],
+        more="A copy leaves the file alone: it is saved under a name of its own.",
+    )
+
+
+def _show(context: AppContext, opened: Opened, then: Callable[[], None] | None) -> None:
+    file, path = opened.file, opened.path
+    context.document.open(file.session, path, history=file.history, save_id=file.save_id)
     if path is None:
-        context.remember_file(session.clip.path, "video")
+        context.remember_file(file.session.clip.path, "video")
     else:
         context.remember_file(path, "session")
-    if warning:
-        context.notice(warning)
+    if file.warning:
+        context.notice(file.warning)
     if then is not None:
         then()
 
@@ -150,8 +152,8 @@ def _forget_missing(context: AppContext, path: Path) -> None:
         context.files_changed.emit()
 
 
-def _ask_for_video(context: AppContext, moved: MovedVideo, then: Callable[[], None] | None) -> None:
-    name = moved.session.clip.path.name
+def _ask_for_video(context: AppContext, moved: Opened, then: Callable[[], None] | None) -> None:
+    name = moved.file.session.clip.path.name
     ask(
         context.window,
         "The video has moved",
@@ -160,13 +162,13 @@ def _ask_for_video(context: AppContext, moved: MovedVideo, then: Callable[[], No
             ("Locate the Video...", "accept", lambda: _locate(context, moved, then)),
             ("Cancel", "reject", None),
         ],
-        more=f"It was {moved.session.clip.path}. Nothing in the session is lost.",
+        more=f"It was {moved.file.session.clip.path}. Nothing in the session is lost.",
     )
 
 
-def _locate(context: AppContext, moved: MovedVideo, then: Callable[[], None] | None) -> None:
+def _locate(context: AppContext, moved: Opened, then: Callable[[], None] | None) -> None:
     folder = context.settings.folder("video")
-    title = f"Locate {moved.session.clip.path.name}"
+    title = f"Locate {moved.file.session.clip.path.name}"
     name, _ = QFileDialog.getOpenFileName(context.window, title, folder, file_filter())
     if name:
         use_video(context, moved, Path(name), then)
@@ -174,14 +176,26 @@ def _locate(context: AppContext, moved: MovedVideo, then: Callable[[], None] | N
 
 def use_video(
     context: AppContext,
-    moved: MovedVideo,
+    moved: Opened,
     video: Path,
     then: Callable[[], None] | None = None,
 ) -> None:
     """Check that a file is the video of a session, and open the session with it."""
     action = "Locating the video"
-    task = Task(action, lambda: _opened(locate_clip(moved.session, video), moved.path))
-    task.succeeded.connect(lambda opened: _finish(context, opened, then))
+
+    def work() -> Opened:
+        located = locate_clip(moved.file.session, video)
+        return _opened(replace(moved.file, session=located), moved.path)
+
+    def keep_place() -> None:
+        document = context.document
+        assert document.session is not None
+        document.relocate(document.session)  # asks to save where the video lies now
+        if then is not None:
+            then()
+
+    task = Task(action, work)
+    task.succeeded.connect(lambda opened: _finish(context, opened, keep_place))
     context.start_task(task, action)
 
 

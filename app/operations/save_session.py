@@ -6,9 +6,14 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog
 
 from app.dialogs.question import ask
+from app.document import SavedFile
 from app.operations.context import AppContext
+from app.operations.safety import Safety
 from app.workers.task import Task
+from pose_core.errors import SessionError
 from pose_core.session_io import SUFFIX, save_session
+
+ACTION = "Saving the session"
 
 
 def save(context: AppContext, then: Callable[[], None] | None = None) -> None:
@@ -27,39 +32,90 @@ def save(context: AppContext, then: Callable[[], None] | None = None) -> None:
 
 
 def save_as(context: AppContext, then: Callable[[], None] | None = None) -> None:
-    """Ask for a file, and save to it."""
-    session = context.document.session
-    if session is None:
-        return
-    folder = Path(context.settings.folder("session"))
-    proposed = context.document.path or folder / f"{session.clip.path.stem}{SUFFIX}"
-    name, _ = QFileDialog.getSaveFileName(
-        context.window, "Save the Session", str(proposed), f"Sessions (*{SUFFIX})"
-    )
-    if name:
-        path = Path(name)
-        if path.suffix.lower() != SUFFIX:
-            path = path.with_name(path.name + SUFFIX)
+    """Ask for a file, and save to it; from then on it is the session's file."""
+    path = _ask_for_path(context, "Save the Session", "")
+    if path is not None:
         save_to(context, path, then)
 
 
-def save_to(context: AppContext, path: Path, then: Callable[[], None] | None = None) -> None:
-    """Save to a file."""
-    session, revision = context.document.session, context.document.revision
-    if session is None:
+def save_a_copy(context: AppContext) -> None:
+    """Ask for another file, and write the session to it; the session keeps its own file."""
+    path = _ask_for_path(context, "Save a Copy of the Session", " copy")
+    if path is None or context.document.session is None:
         return
-    task = Task("save", lambda: save_session(session, path), revision)
+    if path == context.document.path:
+        save_to(context, path)
+        return
+    if not context.session_lock.is_free(path):
+        context.show_error(_locked(path), ACTION)
+        return
+    session, history = context.document.session, context.document.history()
+    num_backups = Safety.of(context.settings).num_backups
+    task = Task("save", lambda: save_session(session, path, history, num_backups=num_backups))
+    task.succeeded.connect(lambda _: context.notice(f"Saved a copy: {path.name}"))
+    context.start_task(task, ACTION)
 
-    def on_saved(_: object) -> None:
-        if context.document.opened_revision <= revision:
-            context.document.mark_saved(path, revision)
+
+def save_to(context: AppContext, path: Path, then: Callable[[], None] | None = None) -> None:
+    """Save to a file in a thread; one save follows the other."""
+    document = context.document
+    if document.session is None:
+        return
+    if context.saving is not None:
+        opened = document.opened_revision
+        context.saving.ended.connect(
+            lambda: save_to(context, path, then) if document.opened_revision == opened else None
+        )
+        return
+    if not context.session_lock.take(path):
+        context.show_error(_locked(path), ACTION)
+        return
+    session, revision, history = document.session, document.revision, document.history()
+    num_backups = Safety.of(context.settings).num_backups
+    task = Task(
+        "save", lambda: save_session(session, path, history, num_backups=num_backups), revision
+    )
+
+    def on_saved(save_id: str) -> None:
+        if document.opened_revision <= revision:
+            document.mark_saved(path, revision, SavedFile(path, save_id, session))
         context.remember_file(path, "session")
         context.notice(f"Saved {path.name}")
-        if then is not None:
+
+    def on_ended() -> None:
+        context.saving = None
+        if not task.has_succeeded and document.path is not None:
+            context.session_lock.take(document.path)
+        if task.has_succeeded and then is not None:
             then()
 
+    context.saving = task
     task.succeeded.connect(on_saved)
-    context.start_task(task, "Saving the session")
+    task.ended.connect(on_ended)
+    context.start_task(task, ACTION)
+
+
+def _ask_for_path(context: AppContext, title: str, addition: str) -> Path | None:
+    session, path = context.document.session, context.document.path
+    if session is None:
+        return None
+    folder = Path(context.settings.folder("session")) if path is None else path.parent
+    stem = session.clip.path.stem if path is None else path.stem
+    proposed = folder / f"{stem}{addition}{SUFFIX}"
+    name, _ = QFileDialog.getSaveFileName(
+        context.window, title, str(proposed), f"Sessions (*{SUFFIX})"
+    )
+    if not name:
+        return None
+    chosen = Path(name)
+    return chosen if chosen.suffix.lower() == SUFFIX else chosen.with_name(chosen.name + SUFFIX)
+
+
+def _locked(path: Path) -> SessionError:
+    return SessionError(
+        f"{path} is open in another window of PoseStage, which would lose its file.",
+        "Choose another name, or close the other window.",
+    )
 
 
 def confirm_unsaved(context: AppContext, then: Callable[[], None]) -> None:

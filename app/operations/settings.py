@@ -4,6 +4,7 @@ from app.dialogs.settings_dialog import Choice, ClipScale, SettingsDialog
 from app.operations.context import AppContext
 from app.operations.lift import set_scale
 from app.operations.models import ModelChoice
+from app.operations.safety import AUTOSAVE_SECONDS, BACKUPS, HISTORY_MB
 from app.widgets.theme import THEMES, theme
 from pose_core.camera import Camera
 
@@ -17,7 +18,10 @@ def show_settings(
 ) -> SettingsDialog:
     """Ask for the settings; `of_clip` turns to the page of the open clip."""
     dialog = SettingsDialog(
-        _choices(context, models),
+        {
+            "Application": _choices(context, models),
+            "Saving and Undo": _saving_choices(context),
+        },
         _scale(context),
         lambda values, scale: _apply(context, values, scale),
         context.window,
@@ -40,6 +44,36 @@ def _choices(context: AppContext, models: list[ModelChoice]) -> list[Choice]:
     return [
         Choice(key, label, values, context.settings.get(key, ""), tip)
         for key, label, values, tip in table
+    ]
+
+
+def _saving_choices(context: AppContext) -> list[Choice]:
+    table = (
+        (
+            "autosave_s",
+            "Lose no more than",
+            AUTOSAVE_SECONDS,
+            "30",
+            "An automatic copy of unsaved work is written that often, never over your own file.",
+        ),
+        (
+            "num_backups",
+            "Backups",
+            BACKUPS,
+            "3",
+            "Earlier session files are kept beside the present one, as NAME.backup1.posestage.",
+        ),
+        (
+            "history_mb",
+            "Memory for undo",
+            HISTORY_MB,
+            "256",
+            "When it is full, the oldest steps are forgotten. It is saved with the session.",
+        ),
+    )
+    return [
+        Choice(key, label, values, context.settings.get(key, default), tip)
+        for key, label, values, default, tip in table
     ]
 
 

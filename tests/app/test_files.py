@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,15 +12,21 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
-from app.commands import SetTracks
+from app.commands import RenamePerson, SetTracks
 from app.dialogs.export_dialog import ExportChoice, ExportDialog
 from app.dialogs.export_report import ExportReport
+from app.dialogs.history import HistoryDialog
+from app.dialogs.recovery import RecoveryDialog
 from app.document import Change
-from app.operations import autosave, export, open_file
+from app.operations import autosave, export, open_file, recovery
 from pose_core.interchange.bvh import load_bvh
 from pose_core.interchange.npz import load_npz
+from pose_core.session_history import History
 from pose_core.session_io import load_session, save_session
+from pose_core.session_recovery import RecoveryInfo, load_recovery, save_recovery
 from pose_core.video import open_clip
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -317,22 +324,151 @@ def test_unsaved_work_is_copied_and_offered_after_a_crash(
 ):
     window = window_with_people
     tracks = window.context.document.session.tracks
+    document = window.context.document
+    document.undo_stack.push(RenamePerson(document, 1, "Ada"))
+    document.undo_stack.undo()
     window._autosave.save_copy()
-    qtbot.waitUntil(lambda: len(list(own_recovery_dir.iterdir())) == 1)
     qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
     (copy,) = own_recovery_dir.iterdir()
     assert autosave.abandoned_copies() == []  # this process lives
-    abandoned = copy.with_name("999999999.posestage")
-    copy.rename(abandoned)
+    # Of processes that are gone: one copy, one that was not finished.
+    pid, started, _ = copy.name.split("-")
+    abandoned = copy.with_name(f"{pid}-{int(started) - 60}-0")
+    shutil.copytree(copy, abandoned)
+    unfinished = own_recovery_dir / "999999999-1-0"
+    unfinished.mkdir()
+    (unfinished / "base-1.posestage").write_bytes(b"half")
     assert autosave.abandoned_copies() == [abandoned]
+    assert not unfinished.exists()
 
     second = make_window()
     second.offer_recovery()
-    answer(qtbot, second, "Open the Copy")
+    dialog = second.findChild(RecoveryDialog)
+    item = dialog.list.topLevelItem(0)
+    told = [item.text(column) for column in (0, 1, 2, 4)]
+    assert told == ["walk.mp4", "Ann, Björn", "1", "not saved yet"]
+    assert abs(datetime.strptime(item.text(3), "%d %b %Y, %H:%M:%S") - datetime.now()) < HOUR
+    dialog.later_button.click()
+    assert abandoned.exists()
+    second.offer_recovery()
+    second.findChildren(RecoveryDialog)[-1].restore_button.click()
     qtbot.waitUntil(lambda: second.context.document.session is not None)
-    same_tracks(second.context.document.session.tracks, tracks)
-    assert second.context.document.is_modified
+    restored = second.context.document
+    same_tracks(restored.session.tracks, tracks)
+    assert restored.is_modified
+    texts = restored.undo_stack.undoText(), restored.undo_stack.redoText()
+    assert texts == ("Estimate", "Rename to Ada")
+    # The copy is kept, now as one of this process, until the work is saved.
     assert not abandoned.exists()
+    assert len(list(own_recovery_dir.iterdir())) == 2
+    restored.undo_stack.undo()
+    assert restored.session.tracks == ()
+
+
+@pytest.fixture
+def saved_session(session, people, video, tmp_path):
+    """A session file of the video."""
+    target = tmp_path / "walk.posestage"
+    save_session(replace(session, clip=open_clip(video), tracks=people, truth=None), target)
+    return target
+
+
+def test_a_restored_session_is_saved_to_its_file_unless_that_has_changed(
+    window, open_file, saved_session, own_recovery_dir, qtbot
+):
+    document, target = window.context.document, saved_session
+    open_file(window, target)
+    document.undo_stack.push(RenamePerson(document, 1, "Ada"))
+    window._autosave.save_copy()
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    (copy,) = own_recovery_dir.iterdir()
+    (base,) = copy.glob("base-*")
+    assert base.samefile(target)  # a second name of the user's file, not another copy
+    abandoned = [shutil.copytree(copy, copy.with_name(f"999999999-1-{i}")) for i in range(2)]
+    document.open(None)
+    recovery.restore(window.context, window._autosave, abandoned[0])
+    qtbot.waitUntil(lambda: document.session is not None)
+    assert document.path == target
+    assert document.session.tracks[0].name == "Ada"
+    window.actions_table["file.save"].trigger()
+    qtbot.waitUntil(lambda: not document.is_modified)
+    assert load_session(target).tracks[0].name == "Ada"
+    assert load_session(target.with_name("walk.backup1.posestage")).tracks[0].name == "Ann"
+    document.open(None)
+    recovery.restore(window.context, window._autosave, abandoned[1])
+    qtbot.waitUntil(lambda: document.session is not None)
+    assert document.path is None  # something newer lies there now
+
+
+def test_unsaved_work_is_discarded_only_after_a_question(window, session, own_recovery_dir, qtbot):
+    folders = [own_recovery_dir / f"999999999-1-{i}" for i in range(2)]
+    for folder in reversed(folders):
+        save_recovery(folder, session, History(), RecoveryInfo("walk.mp4", ("Ann",), 3), None)
+    (folders[0] / "changes.zip").write_bytes(b"damaged")
+    window.offer_recovery()
+    dialog = window.findChild(RecoveryDialog)
+    assert dialog.list.topLevelItem(0).text(0) == "Cannot be read"
+    assert not dialog.restore_button.isEnabled()
+    for label in ("Cancel", "Discard"):
+        dialog.discard_button.click()
+        answer(qtbot, dialog, label)
+        qtbot.waitUntil(lambda: message_box(dialog) is None)
+        assert folders[0].exists() == (label == "Cancel")
+    assert dialog.restore_button.isEnabled()
+    dialog.later_button.click()
+    assert load_recovery(folders[1]).info.num_edits == 3
+
+
+def test_a_file_is_open_in_one_window_at_a_time(
+    window, open_file, make_window, saved_session, tmp_path, monkeypatch, qtbot
+):
+    open_file(window, saved_session)
+    second = make_window()
+    second.open_path(saved_session)
+    answer(qtbot, second, "Open a Copy")
+    qtbot.waitUntil(lambda: second.context.document.session is not None)
+    assert second.context.document.path is None
+    # Neither may its file be overwritten from there.
+    choose(monkeypatch, "getSaveFileName", saved_session)
+    for action in ("file.save", "file.save_copy"):
+        second.actions_table[action].trigger()
+        assert "open in another window" in message_box(second).text()
+        message_box(second).close()
+        qtbot.waitUntil(lambda: message_box(second) is None)
+    # A copy of one's own leaves the session where it is; a save under another name does not.
+    document, lock = window.context.document, second.context.session_lock
+    for action, name in (("file.save_copy", "one.posestage"), ("file.save_as", "two.posestage")):
+        path = tmp_path / name
+        choose(monkeypatch, "getSaveFileName", path)
+        window.actions_table[action].trigger()
+        qtbot.waitUntil(path.exists)
+        qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+        is_copy = action == "file.save_copy"
+        assert document.path == (saved_session if is_copy else path)
+        assert lock.is_free(saved_session) == (not is_copy)
+        assert lock.is_free(path) == is_copy
+    document.open(None)
+    assert not list(tmp_path.glob(".*.lock"))
+
+
+def test_the_history_list_goes_to_any_state(window_with_people, qtbot):
+    window, document = window_with_people, window_with_people.context.document
+    for name in ("Ada", "Eve"):
+        document.undo_stack.push(RenamePerson(document, 1, name))
+    window.actions_table["edit.history"].trigger()
+    dialog = window.findChild(HistoryDialog)
+    model = dialog.list.model()
+    rows = [model.index(row, 0) for row in range(model.rowCount())]
+    texts = ["The beginning", "Estimate", "Rename to Ada", "Rename to Eve"]
+    assert [row.data() for row in rows] == texts
+    position = dialog.list.visualRect(rows[2]).center()
+    qtbot.mouseClick(dialog.list.viewport(), Qt.MouseButton.LeftButton, pos=position)
+    assert document.session.tracks[0].name == "Ada"
+    document.history_bytes = 1
+    document.limit_history()
+    assert model.rowCount() == 3
+    assert window.actions_table["edit.undo"].text() == "Undo Rename to Ada"
+    dialog.close()
 
 
 def test_the_copy_goes_once_all_is_saved(window_with_people, own_recovery_dir, tmp_path, qtbot):
