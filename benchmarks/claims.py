@@ -110,13 +110,20 @@ def _single_frame() -> nn.Module:
 
 
 _NETWORK = "task.network."
+# Heatmaps alone, as the papers have them.
 _SMALL = {
+    f"{_NETWORK}heatmap_size": 27,
+    f"{_NETWORK}coordinate_units": 0,
     f"{_NETWORK}width": 0.0625,
     f"{_NETWORK}adapted_size": 128,
     f"{_NETWORK}hidden_size": 256,
     "schedule.checkpoint_every": 250,
 }
-_SMALL_MACHINE = _SMALL | {f"{_NETWORK}projector_units": 256}
+_SMALL_MACHINE = _SMALL | {
+    f"{_NETWORK}projector_units": 256,
+    "task.clip_length": 5,
+    "schedule.batch": 32,
+}
 _STAGE = {"learning_rate": 1e-3, "warmup_steps": 100}
 _BEFORE_CORRECTION = {
     "steps": 1500,

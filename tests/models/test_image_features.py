@@ -14,6 +14,7 @@ from pose_core.models.image_features import (
     FrontEndConfig,
     HeatmapHead,
     KeypointFrontEnd,
+    KeypointVector,
     SharedConvolutions,
     cells_to_pixels,
     gaussian_maps,
@@ -158,6 +159,21 @@ def test_gradient_reaches_the_keypoints():
     assert torch.autograd.gradcheck(front_end.draw, present)
 
 
+def test_coordinates_are_worth_nothing_without_a_score_and_keep_small_moves():
+    torch.manual_seed(0)
+    vector = KeypointVector(3, 8, 5).double()
+    keypoints = points((2, 3, 3))
+    keypoints[..., 2] = torch.tensor([[1.0, 0.4, 0.7], [0.2, 0.0, 0.9]])
+    missing = keypoints.clone()
+    missing[1, 1, :2] = math.nan
+    torch.testing.assert_close(vector(missing), vector(keypoints), rtol=0, atol=0)
+    moved = keypoints.clone()
+    moved[0, 0, 0] += 1e-3
+    change = (vector(moved) - vector(keypoints)).abs().amax(1)
+    assert change[0] > 1e-6
+    assert change[1] == 0
+
+
 def test_config_gives_each_front_end_the_same_feature_shape():
     generator = torch.Generator().manual_seed(0)
     for frontend in ("image", "keypoints"):
@@ -177,6 +193,7 @@ def test_config_gives_each_front_end_the_same_feature_shape():
         ({"image_size": 100}, "multiple of 8"),
         ({"image_size": 80}, "too small"),
         ({"frontend": "keypoints", "heatmap_size": 10}, "too small"),
+        ({"frontend": "image", "coordinate_units": 4}, "keypoint front end"),
         ({"num_joints": 0}, "positive"),
         ({"width": 0.0}, "positive"),
         ({"sigma": -1.0}, "positive"),

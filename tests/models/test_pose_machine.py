@@ -170,6 +170,18 @@ def test_keypoints_are_the_2d_pose_of_the_keypoint_front_end():
     torch.testing.assert_close(net(frames).keypoints_2d, frames[..., :2])
 
 
+def test_coordinates_go_past_the_maps():
+    """A move of a hundredth of a cell changes the pose even where the maps are not looked at."""
+    net = network(coordinate_units=6)
+    frames = example(net, 1, 1)
+    moved = frames.clone()
+    moved[..., 0] += 0.01 * 2 * net.config.extent / net.config.heatmap_size
+    with torch.no_grad():
+        for weight in net.transformer.adaption.parameters():
+            weight.zero_()
+        assert not torch.equal(net(moved).stages[0], net(frames).stages[0])
+
+
 def test_places_in_the_picture_and_in_the_maps_are_one_plane():
     """The outer edges are at -extent and extent, for pictures as for heatmaps."""
     edges = torch.tensor([[-0.5, -0.5], [367.5, 183.5]])
@@ -263,7 +275,9 @@ def test_poses_are_normalised_with_the_extremes_of_training():
 # Time ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", [TINY, PICTURES, TINY | {"temporal": "none"}])
+@pytest.mark.parametrize(
+    "settings", [TINY, PICTURES, TINY | {"temporal": "none"}, TINY | {"coordinate_units": 6}]
+)
 @pytest.mark.parametrize("piece", [1, 4])
 def test_a_clip_in_pieces_equals_the_whole(settings, piece):
     net = network(settings)

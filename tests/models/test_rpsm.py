@@ -105,10 +105,11 @@ def lstm_by_hand(lstm, x, hidden, cell):
     return sigmoid(o) * np.tanh(cell), cell
 
 
+@pytest.mark.parametrize("coordinate_units", [0, 6])
 @pytest.mark.parametrize("share", ["partial", "all", "none"])
-def test_forward_is_equation_1_written_out(share):
+def test_forward_is_equation_1_written_out(share, coordinate_units):
     """Frame by frame, stage by stage, one clip at a time, the LSTM in numpy."""
-    net = network(share=share, num_stages=3).double()
+    net = network(share=share, num_stages=3, coordinate_units=coordinate_units).double()
     net.fit_normalisation(torch.randn(50, 17, 3, dtype=torch.float64))
     frames = frames_for(net).double()
     low, high = net.pose_range.low.numpy(), net.pose_range.high.numpy()
@@ -125,7 +126,10 @@ def test_forward_is_equation_1_written_out(share):
                     first, second = net.pose_features[own][0], net.pose_features[own][2]
                     both = torch.cat([shared, features], 1)
                     features = second(first(both).relu()).relu()
-                    x = np.concatenate([net.adaption[other](features)[0].numpy(), pose])
+                    adapted = net.adaption[other](features)[0]
+                    if net.coordinates is not None:
+                        adapted = adapted + net.coordinates(frames[b, t][None])[0]
+                    x = np.concatenate([adapted.numpy(), pose])
                     recurrent = net.recurrent[other]
                     state[k] = lstm_by_hand(recurrent.lstm, x, *state[k])
                     weight, bias = (p.numpy() for p in recurrent.pose.parameters())
