@@ -1,6 +1,8 @@
 """Workspaces: one window for several kinds of users, each with its layout and size of letters."""
 
-from PySide6.QtCore import QObject
+from typing import Protocol
+
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 from PySide6.QtGui import QActionGroup
 
 from app.actions import Actions
@@ -8,11 +10,16 @@ from app.laboratory.laboratory import Laboratory
 from app.operations.estimate import Estimator
 from app.settings import Settings
 from app.views.estimate_bar import EstimateBar
-from app.views.status import StatusBar
 from app.views.workspace import ROLES, Role, Workspace
 from app.widgets.theme import theme
 
 ROLE_KEY = "workspace/current"
+
+
+class Wordy(Protocol):
+    """A view that can do with fewer words."""
+
+    def set_brief(self, is_brief: bool) -> None: ...
 
 
 class Workspaces(QObject):
@@ -28,9 +35,10 @@ class Workspaces(QObject):
         The docks.
     laboratory : Laboratory
     estimate_bar : EstimateBar
-    status_bar : StatusBar
     estimator : Estimator
         While it runs, its progress is to be seen in every workspace.
+    wordy : tuple of views
+        They say less in a plain workspace.
     """
 
     def __init__(
@@ -40,8 +48,8 @@ class Workspaces(QObject):
         workspace: Workspace,
         laboratory: Laboratory,
         estimate_bar: EstimateBar,
-        status_bar: StatusBar,
         estimator: Estimator,
+        wordy: tuple[Wordy, ...],
     ) -> None:
         super().__init__(workspace)
         self._settings = settings
@@ -49,8 +57,8 @@ class Workspaces(QObject):
         self._workspace = workspace
         self._laboratory = laboratory
         self._estimate_bar = estimate_bar
-        self._status_bar = status_bar
         self._estimator = estimator
+        self._wordy = wordy
         group = QActionGroup(self)
         for name in ROLES:
             group.addAction(actions[f"window.{name}"])
@@ -85,11 +93,14 @@ class Workspaces(QObject):
         self.role = role
         self._actions[f"window.{role.name}"].setChecked(True)
         theme().set_text_scale(role.text_scale)
+        self._show_what_belongs()
+        # Docks that still ask for the room of other letters would not get the size that they had.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
         self._laboratory.turn_to(self._settings.get(role.key("panel"), role.panel))
         self._workspace.set_role(role)
-        self._show_what_belongs()
 
     def _show_what_belongs(self) -> None:
         is_plain = self.role.is_plain
         self._estimate_bar.setVisible(not is_plain or self._estimator.is_running)
-        self._status_bar.set_brief(is_plain)
+        for view in self._wordy:
+            view.set_brief(is_plain)

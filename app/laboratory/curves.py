@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QMenu,
     QToolButton,
@@ -21,12 +20,15 @@ from app.laboratory.focus import Subject
 from app.laboratory.panel import Bench, LabPanel
 from app.laboratory.plots import Plots, series_pen, truth_pen
 from app.operations import navigation
+from app.widgets.flow import FlowLayout
 from pose_core.analysis.curves import QUANTITIES, has_angle, joint_curves
 from pose_core.session import ModelRun
 from pose_core.skeleton import H36M_17
 
 FIRST_JOINT = H36M_17.index("right_wrist")
 TRUTH = "truth"
+LEGEND_SHARE = 0.4  # of the height of the first plot, above its curves
+SMALLEST_SPAN = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +81,7 @@ class CurvesPanel(LabPanel):
         self._connect()
 
     def _lay_out(self) -> None:
-        controls = QHBoxLayout()
-        for widget in (self.joint, self.quantity, self.relative, self.models):
-            controls.addWidget(widget)
-        controls.addStretch()
+        controls = FlowLayout(self.joint, self.quantity, self.relative, self.models)
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(controls)
@@ -214,6 +213,7 @@ class CurvesPanel(LabPanel):
             line = pg.InfiniteLine(angle=90, pen=pg.mkPen(self.plots.ink, width=1))
             plot.addItem(line, ignoreBounds=True)
             self._lines.append(line)
+        _leave_room_for_legend(self.plots.plots[0], [each.values[:, 0] for each in result])
         self.plots.plots[-1].setLabel("bottom", "time (s)")
         for plot in self.plots.plots[:-1]:
             plot.getAxis("bottom").setStyle(showValues=False)
@@ -249,3 +249,14 @@ def _positions(run: ModelRun, stage: int, is_relative: bool) -> np.ndarray:
     xyz = poses.stages[stage].astype(np.float64)
     xyz = xyz - xyz[:, :1]
     return xyz if is_relative else xyz + np.asarray(poses.root, np.float64)[:, None]
+
+
+def _leave_room_for_legend(plot: Any, curves: list[np.ndarray]) -> None:
+    """Show all of the curves (T,) below the legend."""
+    known = [values[np.isfinite(values)] for values in curves]
+    known = [values for values in known if len(values)]
+    if known:
+        lowest = min(values.min() for values in known)
+        highest = max(values.max() for values in known)
+        span = max(highest - lowest, SMALLEST_SPAN)
+        plot.setYRange(lowest - 0.05 * span, highest + LEGEND_SHARE * span, padding=0)

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSplitter,
@@ -23,6 +22,7 @@ from app.laboratory.surface3d import Surface3D
 from app.laboratory.surface_map import Marker, SurfaceMap
 from app.laboratory.surface_strip import SurfaceStrip
 from app.operations import edit_poses
+from app.widgets.flow import FlowLayout
 from pose_core.skeleton import H36M_17
 
 if TYPE_CHECKING:  # imports torch, which would stop the window for a second
@@ -122,12 +122,8 @@ class LossSurfacePanel(LabPanel):
         self._set_moved(None)
 
     def _lay_out(self) -> None:
-        controls = QHBoxLayout()
-        for widget in (self.joint, self.plane, self.around_truth):
-            controls.addWidget(widget)
-        controls.addStretch()
-        controls.addWidget(self.keep_button)
-        controls.addWidget(self.revert_button)
+        buttons = (self.keep_button, self.revert_button)
+        controls = FlowLayout(self.joint, self.plane, self.around_truth, *buttons)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget in (self.map, self.surface3d, self.losses):
             split.addWidget(widget)

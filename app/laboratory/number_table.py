@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 
@@ -15,13 +15,15 @@ class NumberTable(QTableWidget):
     head : str
         What the names are of.
     names : sequence of str
-    decimals : int
+    decimals : int or sequence of int
+        Of all, or one for each name.
     """
 
-    def __init__(self, head: str, names: Sequence[str], decimals: int = 1) -> None:
+    def __init__(self, head: str, names: Sequence[str], decimals: int | Sequence[int] = 1) -> None:
         super().__init__(len(names), 1)
         self._head = head
-        self._decimals = decimals
+        each = [decimals] * len(names) if isinstance(decimals, int) else decimals
+        self._decimals = tuple(each)
         self._columns: tuple[str, ...] = ()
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -29,7 +31,7 @@ class NumberTable(QTableWidget):
         self.setAlternatingRowColors(True)
         self.setShowGrid(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 5)
+        self._fit_letters()
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(False)
@@ -42,6 +44,14 @@ class NumberTable(QTableWidget):
         self.set_columns(())
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as it comes, until a click
         self.setSortingEnabled(True)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 5)
 
     def set_columns(self, columns: Sequence[str]) -> None:
         """Have these columns, without numbers; nothing happens if they are the same."""
@@ -63,9 +73,10 @@ class NumberTable(QTableWidget):
         # Sorting while the numbers change one by one would move rows under our feet.
         is_sorted = self.isSortingEnabled()
         self.setSortingEnabled(False)
-        for items, values in zip(self._items, numbers.tolist(), strict=True):
+        rows = zip(self._items, numbers.tolist(), self._decimals, strict=True)
+        for items, values, decimals in rows:
             for item, value in zip(items, values, strict=True):
-                item.show_number(value, self._decimals)
+                item.show_number(value, decimals)
         self.setSortingEnabled(is_sorted)
 
     def number(self, name: int, column: int) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -84,7 +84,7 @@ class LabPanel(QWidget):
         self._newest = Newest(bench.context.tasks, self)
         self._message = QLabel(alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self._message.setMargin(16)
-        self._pages = QStackedWidget()
+        self._pages = _Pages()
         self._pages.addWidget(self.body)
         self._pages.addWidget(self._message)
         self._pages.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -241,6 +241,8 @@ class LabPanel(QWidget):
             return Obstacle(
                 "Nobody was found yet", "Press Estimate to find the people and their 3D."
             )
+        if self.bench.context.selected_track is None:
+            return Obstacle("Nobody is selected", "Click a person in the video or in the list.")
         return Obstacle(
             "There is no 3D of this person",
             "Select another person, or choose Pose &gt; 3D Again from the Same 2D.",
@@ -300,6 +302,13 @@ def _tool_button(text: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
     return button
+
+
+class _Pages(QStackedWidget):
+    """Asks for no more room than its pages need at least, so that a low dock need not scroll."""
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSizeHint()
 
 
 class _Veil(QWidget):

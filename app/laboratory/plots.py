@@ -60,14 +60,14 @@ class Plots(pg.GraphicsLayoutWidget):
         plot.getAxis("bottom").enableAutoSIPrefix(False)
         plot.showGrid(x=True, y=True, alpha=0.18)
         self.plots.append(plot)
-        self._colour()
+        self._dress()
         return plot
 
     def add_legend(self, plot: Any) -> None:
         """Name the curves of a plot, in the corner and side by side."""
         legend = plot.addLegend(offset=(-4, 4), colCount=4, labelTextColor=self.ink)
         legend.layout.setContentsMargins(4, 0, 4, 0)
-        self._colour()
+        self._dress()
 
     def remove_plots(self) -> None:
         """Take all plots away."""
@@ -81,19 +81,22 @@ class Plots(pg.GraphicsLayoutWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self._colour()
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
+            self._dress()
 
-    def _colour(self) -> None:
+    def _dress(self) -> None:
+        """Take over colours and letters; only the numbers at the axes do so by themselves."""
         self.setBackground(self.palette().color(QPalette.ColorRole.Base))
         for plot in self.plots:
             for axis in (plot.getAxis("left"), plot.getAxis("bottom")):
                 axis.setPen(self.ink)
                 axis.setTextPen(self.ink)
+                axis.label.setFont(self.font())
             if plot.legend is not None:
                 ground = self.palette().color(QPalette.ColorRole.Base)
                 ground.setAlphaF(0.8)
                 plot.legend.setBrush(ground)
                 plot.legend.setLabelTextColor(self.ink)
+                plot.legend.setLabelTextSize(f"{self.font().pointSizeF():g}pt")
                 for _, label in plot.legend.items:
                     label.setText(label.text)  # else the letters keep their colour until then

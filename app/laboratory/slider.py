@@ -1,6 +1,6 @@
 """A slider that says its value."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 
@@ -32,7 +32,6 @@ class NumberSlider(QWidget):
         self.slider.setAccessibleName(name)
         self.slider.setMinimumWidth(60)
         self._number = QLabel()
-        self._number.setMinimumWidth(self.fontMetrics().horizontalAdvance("0.00 mm "))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel(name))
@@ -40,7 +39,16 @@ class NumberSlider(QWidget):
         layout.addWidget(self._number)
         self.slider.valueChanged.connect(self._on_changed)
         self.set_value(value)
+        self._fit_letters()
         self._show()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        self._number.setMinimumWidth(self.fontMetrics().horizontalAdvance("0.00 mm "))
 
     @property
     def value(self) -> float:

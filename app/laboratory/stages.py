@@ -4,7 +4,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, QVariantAnimation
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout
+from PySide6.QtWidgets import QCheckBox, QPushButton, QSplitter, QVBoxLayout
 
 from app.laboratory.files import Table
 from app.laboratory.focus import Subject
@@ -14,12 +14,13 @@ from app.laboratory.plots import Plots, series_pen, truth_pen
 from app.laboratory.stage_strip import StageStrip, StageView
 from app.operations import navigation
 from app.views.truth import lane_top_mm
+from app.widgets.flow import FlowLayout
 from pose_core.analysis.stage_movement import StageMovement, stage_movement
 from pose_core.skeleton import H36M_17
 
 LANE = "Stage movement"
 LANE_COLOUR = (150, 150, 90)
-HEADROOM = 1.5  # for the names of the curves
+HEADROOM = 1.7  # for the names of the curves
 MORPH_MS = 900  # from one stage to the next
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 
@@ -43,7 +44,7 @@ class StagesPanel(LabPanel):
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)
         self.strip = StageStrip()
-        self.joints = NumberTable("Joint", JOINT_NAMES)
+        self.joints = NumberTable("mm", JOINT_NAMES)
         self.curve = Plots()
         self._plot = self.curve.add_plot(0)
         self._plot.setLabel("bottom", "stage")
@@ -63,20 +64,16 @@ class StagesPanel(LabPanel):
         self._connect()
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        for box in (self.ghost, self.arrows, self.projection, self.on_timeline):
-            buttons.addWidget(box)
-        buttons.addStretch()
-        buttons.addWidget(self.morph_button)
-        buttons.addWidget(self.next_button)
+        boxes = (self.ghost, self.arrows, self.projection, self.on_timeline)
+        buttons = FlowLayout(*boxes, self.morph_button, self.next_button)
         self._numbers = QSplitter(Qt.Orientation.Horizontal)
         self._numbers.addWidget(self.joints)
         self._numbers.addWidget(self.curve)
-        self._numbers.setSizes([300, 200])
+        self._numbers.setSizes([320, 180])
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.addWidget(self.strip)
         self._split.addWidget(self._numbers)
-        self._split.setSizes([300, 300])
+        self._split.setSizes([340, 260])
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
@@ -89,6 +86,7 @@ class StagesPanel(LabPanel):
         across, along = Qt.Orientation.Vertical, Qt.Orientation.Horizontal
         self._split.setOrientation(along if is_wide else across)
         self._numbers.setOrientation(across if is_wide else along)
+        self._plot.legend.setColumnCount(2 if is_wide else 1)
 
     def _connect(self) -> None:
         self.strip.chosen.connect(self.bench.context.view_state.set_stage)
@@ -145,7 +143,7 @@ class StagesPanel(LabPanel):
         assert movement is not None
         numbers = _numbers(movement, subject.frame)
         rows = [[name, *row] for name, row in zip(JOINT_NAMES, numbers.tolist(), strict=True)]
-        return Table(["joint", *_columns(subject, movement)], rows)
+        return Table(["joint", *(f"{c} (mm)" for c in _columns(subject, movement))], rows)
 
     # -- showing ---------------------------------------------------------------------------
 
@@ -162,20 +160,18 @@ class StagesPanel(LabPanel):
             facts = [f"moved {moved_mm[k - 1]:.1f} mm"] if k else []
             if errors is not None and np.isfinite(errors[k, frame]).any():
                 facts.append(f"error {1000 * np.nanmean(errors[k, frame]):.1f} mm")
-            views.append(StageView(f"{k + 1}  {name}", subject.stages[k, frame], tuple(facts)))
+            pose, before = subject.stages[k, frame], subject.stages[k - 1, frame] if k else None
+            views.append(StageView(f"{k + 1}  {name}", pose, tuple(facts), before))
         truth = None if subject.truth_xyz is None else subject.truth_xyz[frame]
         if truth is not None:
             truth = truth - truth[0]
         # A body as large in every frame, whatever its pose.
-        reach = np.linalg.norm(
-            subject.stages[-1, :: max(len(subject.run.poses) // 200, 1)], axis=-1
-        )
-        radius = float(np.nanmax(reach, initial=0.5, where=np.isfinite(reach)))
-        self.strip.set_scene(self.bench.skeleton.level, radius)
+        sample = subject.stages[-1, :: max(len(subject.run.poses) // 200, 1)]
+        self.strip.set_scene(self.bench.skeleton.level, sample)
         self.strip.show_stages(tuple(views), subject.stage, truth)
 
     def _show_numbers(self, subject: Subject, movement: StageMovement) -> None:
-        self.joints.set_columns(_columns(subject, movement))
+        self.joints.set_columns(_columns(subject, movement))  # narrow: the unit stands once
         self.joints.set_numbers(_numbers(movement, subject.frame))
         joint = self.joints.selected
         what = "mean" if joint is None else JOINT_NAMES[joint]
@@ -288,8 +284,8 @@ def between(stages: np.ndarray, place: float) -> np.ndarray:
 
 def _columns(subject: Subject, movement: StageMovement) -> list[str]:
     count = len(subject.stages)
-    moved = [f"{k} to {k + 1} (mm)" for k in range(1, count)]
-    errors = [f"error {k + 1} (mm)" for k in range(count)] if movement.error is not None else []
+    moved = [f"{k} to {k + 1}" for k in range(1, count)]
+    errors = [f"error {k + 1}" for k in range(count)] if movement.error is not None else []
     return moved + errors
 
 

@@ -1,6 +1,6 @@
 """What stands above the curves: the run, how far it is, and what can be done with it."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -19,6 +19,7 @@ from pose_core.progress import format_seconds
 from pose_core.training.runs import RunSummary
 
 _BAR_STEPS = 1000
+_NAME_SCALE = 1.35
 
 # (name, label, icon, tip, states in which it can be pressed)
 BUTTONS = (
@@ -83,10 +84,7 @@ class RunHeader(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.name, self.about, self.facts, self.usage = (QLabel() for _ in range(4))
-        font = self.name.font()
-        font.setPointSizeF(font.pointSizeF() * 1.35)
-        font.setBold(True)
-        self.name.setFont(font)
+        self._fit_letters()
         for label in (self.name, self.about, self.facts, self.usage):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(label is not self.name)
@@ -112,6 +110,17 @@ class RunHeader(QWidget):
         for widget in (self.name, self.about, self.bar, self.facts, self.usage, self.problem):
             layout.addWidget(widget)
         layout.addLayout(row)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * _NAME_SCALE)
+        font.setBold(True)
+        self.name.setFont(font)
 
     def show_run(self, run: RunSummary, runs: Runs, *, is_model: bool, is_busy: bool) -> None:
         """Show a run; `is_model` when it became one, `is_busy` while it is made one."""

@@ -2,7 +2,7 @@
 
 import math
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel
 
 # Dark in both themes, like all that is written on pictures.
@@ -44,10 +44,21 @@ class ErrorReadout(QFrame):
             self._cells[metric] = [_label() for _ in HEADS]
             for column, cell in enumerate(self._cells[metric], start=1):
                 cell.setAlignment(right)
-                # Numbers that change with every frame must not move what is beside them.
-                cell.setMinimumWidth(cell.fontMetrics().horizontalAdvance(WIDEST))
                 layout.addWidget(cell, row, column)
+        self._fit_letters()
         self.hide()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        """Numbers that change with every frame must not move what is beside them."""
+        for cells in self._cells.values():
+            for cell in cells:
+                cell.setMinimumWidth(self.fontMetrics().horizontalAdvance(WIDEST))
+        self.adjustSize()
 
     def show_errors(self, title: str, errors: dict[str, tuple[float, float]]) -> None:
         """Show by metric the errors of frame and clip, mm; NaN where there is none."""

@@ -1,6 +1,6 @@
 """The row at the top: open, choose a model, estimate, and how far the estimate is."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -115,16 +115,23 @@ class EstimateBar(QToolBar):
         self._bar.setMinimumWidth(80)
         self._bar.setMaximumWidth(420)
         self._text = QLabel()
-        # Wide enough for the longest text, so that the buttons beside it stay where they are.
-        self._text.setMinimumWidth(
-            self.fontMetrics().horizontalAdvance("Frame 00000 of 00000  -  00:00 left")
-        )
+        self._fit_letters()
         layout.addWidget(self._bar, 1)
         layout.addWidget(self._text)
         layout.addWidget(_action_button(actions, "pose.stop"))
         layout.addWidget(_action_button(actions, "pose.cancel", text="Cancel"))
         layout.addStretch()
         return page
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        """Room for the longest text, so that the buttons beside it stay where they are."""
+        longest = "Frame 00000 of 00000  -  00:00 left"
+        self._text.setMinimumWidth(self.fontMetrics().horizontalAdvance(longest))
 
     def _show_progress(self, progress: EstimateProgress) -> None:
         self._bar.setValue(round(1000 * progress.share))

@@ -3,7 +3,7 @@
 from html import escape
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -24,6 +24,7 @@ from pose_core.session import Session, Track
 
 TRACK_ROLE = Qt.ItemDataRole.UserRole
 NAME, FRAMES, SCORE = range(3)
+MOST_LINES = 8
 
 
 class PeopleView(QWidget):
@@ -65,7 +66,6 @@ class PeopleView(QWidget):
         self._facts.setFrameShape(QFrame.Shape.NoFrame)
         self._facts.viewport().setAutoFillBackground(False)
         self._facts.setAccessibleName("About the selected person")
-        self._list.setMaximumHeight(10 * self.fontMetrics().height())
         self.setMinimumWidth(200)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -99,7 +99,19 @@ class PeopleView(QWidget):
         self._list.blockSignals(False)
         self._empty.setVisible(not tracks)
         self._list.setVisible(bool(tracks))
+        self._fit_letters()
         self._show_selection()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        """As high as its lines, up to some: the rest of the room is for the facts."""
+        lines = min(self._list.topLevelItemCount(), MOST_LINES)
+        height = self._list.header().sizeHint().height() + lines * self._list.sizeHintForRow(0)
+        self._list.setFixedHeight(height + 2 * self._list.frameWidth())
 
     def _show_selection(self) -> None:
         self._list.blockSignals(True)
@@ -136,7 +148,7 @@ class PeopleView(QWidget):
 
 def _item_of(track: Track) -> QTreeWidgetItem:
     present = track.present_mask
-    score = float(np.mean(track.keypoints.scores[present])) if present.any() else 0.0
+    score = float(np.mean(track.keypoints.frame_scores[present])) if present.any() else 0.0
     item = QTreeWidgetItem([track.name, str(int(present.sum())), f"{score:.2f}"])
     item.setData(NAME, TRACK_ROLE, track.track_id)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)

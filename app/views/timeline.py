@@ -60,6 +60,7 @@ class Timeline(QWidget):
         self._frame = 0
         # The first three keep their places at the top, whichever arrives first.
         self._lanes: dict[str, Lane | None] = {CONFIDENCE: None, PRESENCE: None, SWAPS: None}
+        self._is_brief = False
         self._range: tuple[int, int] | None = None
         self._background: QPixmap | None = None
         self._hover_x: float | None = None
@@ -139,6 +140,11 @@ class Timeline(QWidget):
             self._lanes.pop(name, None)
         self._redraw()
 
+    def set_brief(self, is_brief: bool) -> None:
+        """Leave out the lanes that tell how good the 2D is, or show all."""
+        self._is_brief = is_brief
+        self._redraw()
+
     def set_range(self, start: int, end: int) -> None:
         """Show frames ``start <= frame < end`` as selected; no signal."""
         self._range = (start, end)
@@ -173,7 +179,9 @@ class Timeline(QWidget):
             self.add_lane(name, values, kind, colour, warn_below=warn_below)
 
     def _shown_lanes(self) -> list[Lane]:
-        return [lane for lane in self._lanes.values() if lane is not None]
+        hidden = (CONFIDENCE, PRESENCE, SWAPS) if self._is_brief else ()
+        lanes = (lane for name, lane in self._lanes.items() if name not in hidden)
+        return [lane for lane in lanes if lane is not None]
 
     # ---- geometry ----
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QFrame,
@@ -15,7 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-WIDTH = 560
+WIDTH = 80  # letters
+TITLE_SCALE = 2.4
 MAX_SHOWN = 6
 
 
@@ -43,12 +44,12 @@ class WelcomeView(QWidget):
         self._recent.itemClicked.connect(self._open_recent)
         self._recent.setAccessibleName("Recent files")
 
-        column = QWidget()
-        column.setFixedWidth(WIDTH)
-        layout = QVBoxLayout(column)
+        self._title = QLabel("PoseStage")
+        self._column = QWidget()
+        layout = QVBoxLayout(self._column)
         layout.setSpacing(12)
         layout.addStretch(2)
-        layout.addWidget(_title("PoseStage", 2.4))
+        layout.addWidget(self._title)
         text = QLabel("3D human pose from one camera: estimate, inspect, correct, export.")
         text.setWordWrap(True)
         layout.addWidget(text)
@@ -62,8 +63,9 @@ class WelcomeView(QWidget):
 
         row = QHBoxLayout(self)
         row.addStretch()
-        row.addWidget(column)
+        row.addWidget(self._column)
         row.addStretch()
+        self._fit_letters()
 
     def set_recent_files(self, paths: list[Path]) -> None:
         """Show these files; those that are gone are left out."""
@@ -73,13 +75,25 @@ class WelcomeView(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, path)
             item.setToolTip(str(path))
             self._recent.addItem(item)
-        count = self._recent.count()
-        has_any = count > 0
-        if has_any:
-            # As high as its lines, so that the column stays in the upper middle of the page.
-            self._recent.setFixedHeight(self._recent.sizeHintForRow(0) * count + 4)
-        self._recent_title.setVisible(has_any)
-        self._recent.setVisible(has_any)
+        self._recent_title.setVisible(self._recent.count() > 0)
+        self._recent.setVisible(self._recent.count() > 0)
+        self._fit_letters()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit_letters()
+
+    def _fit_letters(self) -> None:
+        """Give everything the size that goes with that of the letters."""
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * TITLE_SCALE)
+        font.setWeight(QFont.Weight.DemiBold)
+        self._title.setFont(font)
+        self._column.setFixedWidth(WIDTH * self.fontMetrics().averageCharWidth())
+        # As high as its lines, so that the column stays in the upper middle of the page.
+        height = self._recent.sizeHintForRow(0) * self._recent.count() + 4
+        self._recent.setFixedHeight(max(height, 0))
 
     def _buttons(self, has_sample: bool) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -96,15 +110,6 @@ class WelcomeView(QWidget):
 
     def _open_recent(self, item: QListWidgetItem) -> None:
         self.file_wanted.emit(item.data(Qt.ItemDataRole.UserRole))
-
-
-def _title(text: str, scale: float) -> QLabel:
-    label = QLabel(text)
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * scale)
-    font.setWeight(QFont.Weight.DemiBold)
-    label.setFont(font)
-    return label
 
 
 def _faint(text: str) -> QLabel:

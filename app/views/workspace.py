@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
 from app.settings import Settings
+from app.widgets.dock_title import DockTitle
 
 # Goes up when docks are added or renamed: an older layout is then not restored.
 LAYOUT_VERSION = 3
@@ -39,10 +40,12 @@ class Workspace(QMainWindow):
         self._settings = settings
         video.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setCentralWidget(video)
+        self.setCorner(Qt.Corner.BottomLeftCorner, _AREAS.BottomDockWidgetArea)
         self._skeleton = self._dock("3D", "skeleton", skeleton)
         self._people = self._dock("People", "people", people)
         self._laboratory = self._dock("Laboratory", "laboratory", laboratory)
         self._timeline = self._dock("Timeline", "timeline", _stacked(timeline, transport))
+        self._laboratory.toggleViewAction().toggled.connect(self._make_room)
         self._role = ROLES["analyst"]
         self._is_arranged = False
 
@@ -104,7 +107,13 @@ class Workspace(QMainWindow):
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
         dock.setWidget(widget)
+        dock.setTitleBarWidget(DockTitle(dock))
         return dock
+
+    def _make_room(self, is_laboratory_shown: bool) -> None:
+        """The laboratory reaches to the bottom; where it is not, the timeline goes to the right."""
+        right, bottom = _AREAS.RightDockWidgetArea, _AREAS.BottomDockWidgetArea
+        self.setCorner(Qt.Corner.BottomRightCorner, right if is_laboratory_shown else bottom)
 
     def _let_timeline_be_low(self) -> None:
         height = self._timeline.sizeHint().height()
@@ -112,8 +121,6 @@ class Workspace(QMainWindow):
 
     def arrange_for_analyst(self) -> None:
         """Video, 3D and people in a row, the timeline below; the laboratory when it is wanted."""
-        for corner in (Qt.Corner.BottomLeftCorner, Qt.Corner.BottomRightCorner):
-            self.setCorner(corner, _AREAS.BottomDockWidgetArea)
         for dock in self._docks():
             dock.show()
         # It takes half of the right-hand side: only where it is wanted.
@@ -134,8 +141,6 @@ class Workspace(QMainWindow):
 
     def arrange_for_teacher(self) -> None:
         """Video, 3D and timeline in a column, and the laboratory beside it from top to bottom."""
-        self.setCorner(Qt.Corner.BottomLeftCorner, _AREAS.BottomDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, _AREAS.RightDockWidgetArea)
         for dock in (self._skeleton, self._laboratory, self._timeline):
             dock.show()
         self._people.hide()

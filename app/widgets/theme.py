@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -69,7 +69,7 @@ QToolBar {{ border: 0; border-bottom: 1px solid {line}; padding: 5px 8px; spacin
 QStatusBar {{ border-top: 1px solid {line}; }}
 QStatusBar::item {{ border: 0; }}
 QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
-QDockWidget::title {{ padding: 5px 8px; background: {raised}; }}
+DockTitle {{ background: {raised}; }}
 QPushButton[primary="true"] {{
     background: {primary}; color: white; border: 0; border-radius: 4px; padding: 6px 16px;
     font-weight: 600;
@@ -124,6 +124,8 @@ class Theme(QObject):
             font = QFont(self._font)
             font.setPointSizeF(scale * self._font.pointSizeF())
             self._application.setFont(font)
+            # Qt tells the widgets later: too late for who is about to arrange them.
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.ApplicationFontChange)
 
     def _update(self) -> None:
         system_is_dark = self._application.styleHints().colorScheme() == Qt.ColorScheme.Dark
