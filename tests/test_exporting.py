@@ -125,7 +125,7 @@ def test_session_files_are_never_replaced(tmp_path, session):
 
 def test_formats_are_tidied_and_checked():
     assert check_formats([" BVH", "csv", "bvh", ""]) == ("bvh", "csv")
-    with pytest.raises(ConfigError, match=r"'fbx'.*bvh, csv, npz, json, mp4, session"):
+    with pytest.raises(ConfigError, match=r"'fbx'.*bvh, csv, npz, json, coco, keypoints, mp4, session"):
         check_formats(["bvh", "fbx"])
     with pytest.raises(ConfigError, match="No format"):
         check_formats([""])

@@ -21,8 +21,8 @@ def add_export_options(parser: argparse.ArgumentParser, formats: str) -> None:
         "--formats",
         default=formats,
         metavar="LIST",
-        help="comma-separated, of bvh, csv, npz, json, mp4 (overlay video) and session (the "
-        f"application's own file); default {formats}",
+        help="comma-separated, of bvh, csv, npz, json, coco and keypoints (2D of all people), mp4 "
+        f"(overlay video) and session (the application's own file); default {formats}",
     )
     parser.add_argument(
         "--level",

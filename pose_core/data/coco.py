@@ -26,14 +26,13 @@ from pose_core.data.foreign_files import reading
 from pose_core.data.samples import KeypointSample, box_of_keypoints
 from pose_core.data.skipping import SkipLog, read_each
 from pose_core.errors import DataError
-from pose_core.skeleton import COCO_17
+from pose_core.interchange.named_keypoints import HIDDEN_SCORE
+from pose_core.skeleton import COCO_17, H36M_17, Skeleton
 
 _EXPECTED = (
     "Expected the JSON form of COCO keypoints: images, and annotations with image_id and "
     "keypoints [x, y, v, ...]."
 )
-# A hidden joint that a person has marked is a guess.
-_HIDDEN_SCORE = 0.5
 
 
 def read_samples(
@@ -59,7 +58,8 @@ def read_samples(
         content = json.loads(path.read_text(encoding="utf-8"))
         files = {image["id"]: image["file_name"] for image in content["images"]}
         people = [a for a in content["annotations"] if _has_keypoints(a)]
-        order = _order(content.get("categories", []))
+        hash(tuple(a["image_id"] for a in people))  # a list can be no one's number
+        skeleton, order = _joints(content.get("categories", []))
     folder = pictures or path.parent
     log = log or SkipLog(len(people))
     log.total = len(people)
@@ -68,7 +68,9 @@ def read_samples(
         return f"annotation {person.get('id', '?')} of {files.get(person['image_id'], 'no image')}"
 
     def read(person: dict[str, Any]) -> KeypointSample:
-        return _sample(folder, files, person, order, name(person))
+        with reading(folder / name(person), _EXPECTED):
+            picture = folder / files[person["image_id"]]
+            return _sample(picture, person, skeleton, order, name(person))
 
     for _, sample in read_each(people, read, name, log):
         yield sample
@@ -81,33 +83,31 @@ def _has_keypoints(annotation: dict[str, Any]) -> bool:
     return annotation.get("num_keypoints", 1) > 0 and "keypoints" in annotation
 
 
-def _order(categories: list[dict[str, Any]]) -> np.ndarray:
-    """Where each joint of `COCO_17` lies in the lists of the file."""
+def _joints(categories: list[dict[str, Any]]) -> tuple[Skeleton, np.ndarray]:
+    """The skeleton of the file, and where each of its joints lies in the lists of the file.
+
+    It has the joints of COCO, or those that PoseStage writes itself.
+    """
     names = next((c["keypoints"] for c in categories if c.get("keypoints")), None)
     if names is None:
-        return np.arange(COCO_17.num_joints)
+        return COCO_17, np.arange(COCO_17.num_joints)
+    for skeleton in (COCO_17, H36M_17):
+        if set(skeleton.joint_names) <= set(names):
+            return skeleton, np.array([names.index(joint) for joint in skeleton.joint_names])
     missing = [joint for joint in COCO_17.joint_names if joint not in names]
-    if missing:
-        raise DataError(f"The file has no keypoints {', '.join(missing)}.", _EXPECTED)
-    return np.array([names.index(joint) for joint in COCO_17.joint_names])
+    raise DataError(f"The file has no keypoints {', '.join(missing)}.", _EXPECTED)
 
 
 def _sample(
-    folder: Path,
-    files: dict[Any, str],
-    person: dict[str, Any],
-    order: np.ndarray,
-    name: str,
+    picture: Path, person: dict[str, Any], skeleton: Skeleton, order: np.ndarray, name: str
 ) -> KeypointSample:
-    with reading(folder / name, _EXPECTED):
-        values = np.array(person["keypoints"], dtype=np.float32).reshape(-1, 3)[order]
-        xy, marks = values[:, :2].copy(), values[:, 2]
-        picture = folder / files[person["image_id"]]
-        if not np.isfinite(xy[marks > 0]).all() or not (marks > 0).any():
-            raise ValueError("no keypoint is marked, or one is not a number")
-        xy[marks <= 0] = np.nan
-        scores = np.where(marks >= 2, 1.0, np.where(marks >= 1, _HIDDEN_SCORE, 0.0))
-        box = np.array(person.get("bbox") or box_of_keypoints(xy), dtype=np.float32)
-        if box.shape != (4,):
-            raise ValueError(f"bbox {box.shape}")
-    return KeypointSample(name, xy, scores.astype(np.float32), COCO_17, box, picture)
+    values = np.array(person["keypoints"], dtype=np.float32).reshape(-1, 3)[order]
+    xy, marks = values[:, :2].copy(), values[:, 2]
+    if not np.isfinite(xy[marks > 0]).all() or not (marks > 0).any():
+        raise ValueError("no keypoint is marked, or one is not a number")
+    xy[marks <= 0] = np.nan
+    scores = np.where(marks >= 2, 1.0, np.where(marks >= 1, HIDDEN_SCORE, 0.0))
+    box = np.array(person.get("bbox") or box_of_keypoints(xy), dtype=np.float32)
+    if box.shape != (4,):
+        raise ValueError(f"bbox {box.shape}")
+    return KeypointSample(name, xy, scores.astype(np.float32), skeleton, box, picture)

@@ -81,7 +81,8 @@ def reading(path: Path, expected: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError,
+            OverflowError, RecursionError, MemoryError) as error:  # fmt: skip
         problem = f"{type(error).__name__}: {error}"
         raise DataError(f"{path} is not as expected: {problem}.", expected) from error
 

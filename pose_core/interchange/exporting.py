@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from pose_core.atomic_file import make_folder
 from pose_core.errors import ConfigError, ExportError, NoPersonError
 from pose_core.interchange.bvh_export import save_person_bvh
+from pose_core.interchange.coco_keypoints import save_coco
 from pose_core.interchange.json_poses import save_json
+from pose_core.interchange.keypoint_arrays import save_keypoint_arrays
+from pose_core.interchange.keypoint_table import save_keypoint_table
+from pose_core.interchange.named_keypoints import keypoints_of_session
 from pose_core.interchange.npz import save_npz
 from pose_core.interchange.person import PersonPoses, person_poses
 from pose_core.interchange.tables import save_csv
@@ -17,7 +21,12 @@ from pose_core.session_io import SUFFIX as SESSION_SUFFIX
 from pose_core.session_io import save_session
 
 PERSON_FORMATS = ("bvh", "csv", "npz", "json")
-FORMATS = (*PERSON_FORMATS, "mp4", "session")
+# 2D keypoints of all people in one file; no 3D is needed.
+KEYPOINT_FORMATS = {
+    "coco": {".coco.json": save_coco},
+    "keypoints": {".keypoints.csv": save_keypoint_table, ".keypoints.npz": save_keypoint_arrays},
+}
+FORMATS = (*PERSON_FORMATS, *KEYPOINT_FORMATS, "mp4", "session")
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def export_session(
     out_dir : Path
         Made when missing.
     formats : iterable of str
-        Of `FORMATS`. ``csv`` writes a long and a wide table.
+        Of `FORMATS`. ``csv`` writes a long and a wide table, ``keypoints`` a table and arrays.
     model : str, optional
         Whose poses to write; those of the latest run by default.
     level : bool
@@ -122,6 +131,12 @@ def export_session(
             path = _free_path(out_dir, stem)
             save_session(session, path)
             yield ExportedFile(path, name)
+        elif name in KEYPOINT_FORMATS:
+            keypoints = keypoints_of_session(session)
+            for suffix, save in KEYPOINT_FORMATS[name].items():
+                path = out_dir / f"{stem}{suffix}"
+                save(path, keypoints, session.clip)
+                yield ExportedFile(path, name)
         elif name == "mp4":
             # PyAV and OpenCV are slow to import, and only this format needs them.
             from pose_core.interchange.overlay_video import save_overlay_video  # noqa: PLC0415

@@ -83,8 +83,7 @@ def _read_json(handle: Any) -> NamedKeypoints:
 
 
 def _read_csv(handle: Any) -> NamedKeypoints:
-    # Names of columns, after the lines of comment that PoseStage writes.
-    header = next((row for row in csv_rows(handle) if not row[0].startswith("#")), [""])
+    header = next(csv_rows(handle), [""])
     handle.seek(0)
     if is_keypoint_table(header):
         return read_keypoint_table(handle)

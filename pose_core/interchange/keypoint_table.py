@@ -97,7 +97,7 @@ def read_keypoint_table(handle: BinaryIO) -> NamedKeypoints:
     ExportError
         If it is damaged or something else.
     """
-    rows = (row for row in csv_rows(handle) if not row[0].startswith("#"))
+    rows = csv_rows(handle)
     with damage_told("table of keypoints"):
         header = next(rows, [])
         if not is_keypoint_table(header):

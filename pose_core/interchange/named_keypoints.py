@@ -68,14 +68,14 @@ class NamedKeypoints:
     def __post_init__(self) -> None:
         num_rows, num_names = len(self.frames), len(self.names)
         xy = np.array(self.xy, dtype=np.float64)
-        scores = np.array(self.scores, dtype=np.float32)
+        scores = np.clip(np.array(self.scores, dtype=np.float64), 0, 1).astype(np.float32)
         shapes = xy.shape, scores.shape, self.people.shape
         if shapes != ((num_rows, num_names, 2), (num_rows, num_names), (num_rows,)):
             raise ExportError("The file is damaged: its numbers do not fit its names and frames.")
         xy[~np.isfinite(xy).all(axis=-1)] = np.nan
         if (np.abs(xy) > LARGEST_PIXEL).any():
             raise ExportError("The file is damaged: a keypoint lies further out than any picture.")
-        scores = np.nan_to_num(np.clip(scores, 0, 1))
+        scores = np.nan_to_num(scores)
         missing = np.isnan(xy[..., 0]) | (scores <= 0)
         xy[missing], scores[missing] = np.nan, 0.0
         object.__setattr__(self, "xy", xy)

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -82,18 +81,15 @@ def read_json_text(handle: BinaryIO) -> Any:
 
 
 def csv_rows(handle: BinaryIO) -> Iterator[list[str]]:
-    """Rows of an open CSV file, one at a time, without empty ones.
+    """Rows of an open CSV file, one at a time, without empty ones and comments (``#``).
 
     Raises
     ------
     ExportError
     """
-    text = io.TextIOWrapper(handle, encoding="utf-8-sig", errors="replace", newline="")
-    try:
-        with damage_told("table"):
-            yield from (row for row in csv.reader(text) if row)
-    finally:
-        text.detach()  # the handle stays open: it is the caller's
+    lines = (line.decode("utf-8", errors="replace").removeprefix("\ufeff") for line in handle)
+    with damage_told("table"):
+        yield from (row for row in csv.reader(ln for ln in lines if ln[:1] != "#") if row)
 
 
 def number_or_nan(cell: str) -> float:
