@@ -13,6 +13,15 @@ from pose_core.losses.structure import StructureWeights, structure_terms
 _UNWEIGHTED = StructureWeights(angle=1.0, symmetry=1.0, geometry=1.0)
 
 
+@dataclass(frozen=True)
+class Severity:
+    """Of one kind of finding, that of the worst joint; NaN where it cannot be told."""
+
+    severity: float
+    threshold: float
+    unit: str
+
+
 @dataclass(frozen=True, eq=False)
 class PoseReport:
     """Losses and findings of a frame.
@@ -22,14 +31,14 @@ class PoseReport:
     losses : dict of str to float
         ``angle`` (Eq. 1), ``symmetry`` (Eq. 2) and ``geometry`` as they are, and their sum with
         the weights of section 4.3 as ``total`` (Eq. 3), Dabral et al. 2018.
-    severity : dict of str to float
-        By kind of finding that of the worst joint in the frame; NaN where it cannot be told.
+    findings : dict of str to Severity
+        By kind, in the frame.
     problems : tuple of Problem
         Those that last in the frame.
     """
 
     losses: dict[str, float]
-    severity: dict[str, float]
+    findings: dict[str, Severity]
     problems: tuple[Problem, ...]
 
 
@@ -63,6 +72,6 @@ def pose_report(
     findings = anatomy_findings(poses, times_s, root, up=up, thresholds=thresholds)
     return PoseReport(
         {**{name: float(value) for name, value in terms.items()}, "total": float(total)},
-        {finding.name: float(finding.per_frame[frame]) for finding in findings},
+        {f.name: Severity(float(f.per_frame[frame]), f.threshold, f.unit) for f in findings},
         tuple(p for p in problems_of(findings) if p.start <= frame < p.end),
     )

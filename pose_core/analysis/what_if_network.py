@@ -22,6 +22,8 @@ from pose_core.models.pose_machine import PoseMachine
 from pose_core.models.ray_input import SMOOTH_FRAMES, RayFrame, normalise_rays
 from pose_core.models.registry import ModelEntry, build_network
 from pose_core.models.rpsm import Rpsm
+from pose_core.models.temporal_conv import TemporalConv
+from pose_core.models.tpnet import TpNet
 
 # What came longer ago has next to no weight in the memory of a recurrent network.
 _PAST = 20
@@ -75,9 +77,11 @@ class WhatIfNetwork:
         if not entry.lifts_keypoints:
             raise ConfigError(f"{entry.name} looks at pictures: keypoints are nothing to it.")
         self.entry = entry
-        self._network = build_network(entry)
+        network = build_network(entry)
         base = base_network(entry) if entry.base else None
-        names, self._answer = answers_of(self._network, base, _DEVICE)
+        names, self._answer = answers_of(network, base, _DEVICE)
+        assert isinstance(network, TemporalConv | TpNet | LstmBaseline | Rpsm | PoseMachine)
+        self._network = network
         self.stage_names = (*names, "fitted skeleton")
         self._ways = Ways((0.0,), _DEVICE)  # those of the recurrent networks
 
@@ -85,11 +89,11 @@ class WhatIfNetwork:
     def context(self) -> tuple[int, int]:
         """How many samples before and after a wanted one count for its answer."""
         network = self._network
-        forgets = not isinstance(network, LstmBaseline) or network.config.bidirectional
-        if isinstance(network, Rpsm | PoseMachine) or not forgets:
+        if isinstance(network, Rpsm | PoseMachine):
             return _PAST, 0
-        before, after = network.config.padding  # type: ignore[union-attr]  # all others have it
-        return before, after
+        if isinstance(network, LstmBaseline) and not network.config.bidirectional:
+            return _PAST, 0
+        return network.config.padding
 
     def whole(
         self, seen: Stretch, sample: int, moved_mask: np.ndarray | None
@@ -142,16 +146,14 @@ class WhatIfNetwork:
         with torch.inference_mode():
             features = self._ways.of(frame.features[:, first : sample + 1])
             stages = self._ways.mean(self._network(features, memory).stages)[:, -1:]
-        correction = None
+        pull = None
+        if isinstance(self._network, PoseMachine):
+            stages = stages[:1]  # the intermediate pose: the others come from the correction
         if self._corrects:
             poses, here = stages[0], frame.features[0, [sample]]
-            if moved_mask is None:
-                projector = self._network.projector  # type: ignore[union-attr]  # see _corrects
-                correction = correct(projector, poses, here[..., :2], DEFAULT, here[..., 2])
-            else:
-                correction = self._pulled(poses, here, moved_mask, _QUICK)
-            stages = torch.stack([poses, correction.iterations[0], correction.poses])
-        pull = None if correction is None or moved_mask is None else _pull_of(correction)
+            found = self._pulled(poses, here, moved_mask, _QUICK)
+            stages = torch.stack([poses, found.iterations[0], found.poses])
+            pull = None if moved_mask is None else _pull_of(found)
         turned_back = (stages @ frame.rotation[0, sample]).double().numpy()
         return Near(np.array([sample]), turned_back, pull)
 
@@ -165,10 +167,20 @@ class WhatIfNetwork:
         return max(sample - SMOOTH_FRAMES, 0)
 
     def _pulled(
-        self, poses: Tensor, features: Tensor, moved_mask: np.ndarray, config: CorrectionConfig
+        self,
+        poses: Tensor,
+        features: Tensor,
+        moved_mask: np.ndarray | None,
+        config: CorrectionConfig,
     ) -> Correction:
-        """Intermediate poses (1, 17, 3), turned axes, corrected toward moved keypoints."""
+        """Intermediate poses (1, 17, 3), turned axes, corrected toward moved keypoints.
+
+        Where none is moved, as `DEFAULT` has it.
+        """
         assert isinstance(self._network, PoseMachine)
+        if moved_mask is None:
+            seen, scores = features[..., :2], features[..., 2]
+            return correct(self._network.projector, poses, seen, DEFAULT, scores)
         mask = torch.from_numpy(moved_mask)[None]
         return correct_toward(self._network.projector, poses, features[..., :2], mask, config)
 
