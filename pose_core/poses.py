@@ -1,6 +1,7 @@
 """2D keypoints and 3D poses of one person over time."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -57,6 +58,16 @@ class Keypoints2D:
 
     def __len__(self) -> int:
         return len(self.xy)
+
+    @cached_property
+    def present_mask(self) -> np.ndarray:
+        """(T,) bool: frames with at least one joint."""
+        return np.asarray(np.isfinite(self.xy[..., 0]).any(axis=1))
+
+    @cached_property
+    def frame_scores(self) -> np.ndarray:
+        """(T,) float32: mean confidence of the joints of each frame."""
+        return self.scores.mean(axis=1)
 
 
 @dataclass(frozen=True, eq=False)

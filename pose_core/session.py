@@ -52,7 +52,7 @@ class Track:
     @property
     def present_mask(self) -> np.ndarray:
         """(T,) bool: frames in which the person was found."""
-        return np.asarray(np.isfinite(self.keypoints.xy[..., 0]).any(axis=1))
+        return self.keypoints.present_mask
 
     @property
     def present_frames(self) -> np.ndarray:

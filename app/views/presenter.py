@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, QTimer
 from app.document import Change
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator
-from app.views.scene3d import level_of
+from app.views.scene3d import StagePoses, level_of
 from app.views.skeleton3d import PersonPoses3D, Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import PersonOverlay, VideoView
@@ -204,7 +204,7 @@ class Presenter(QObject):
         for track in session.tracks if session else ():
             run = track.runs.get(state.model or "")
             if run is not None:
-                xyz = stage_xyz(run, state.stage)
+                xyz = _stage_poses(run, state.stage)
                 is_selected = track.track_id == state.track_id
                 people.append(PersonPoses3D(track.track_id, xyz, is_selected))
         self._has_poses = bool(people)
@@ -219,8 +219,7 @@ class Presenter(QObject):
             self._timeline.set_swapped_mask(None)
             return
         present = track.present_mask
-        scores = track.keypoints.scores.mean(axis=1)
-        self._timeline.set_confidence(np.where(present, scores, np.nan))
+        self._timeline.set_confidence(np.where(present, track.keypoints.frame_scores, np.nan))
         self._timeline.set_present_mask(present)
         self._timeline.set_swapped_mask(track.swapped_mask)
 
@@ -274,8 +273,12 @@ class Presenter(QObject):
 
 def stage_xyz(run: ModelRun, stage: int) -> np.ndarray:
     """(T, 17, 3) camera coordinates of a stage, or of the last one there is; NaN where missing."""
+    return _stage_poses(run, stage)[:]
+
+
+def _stage_poses(run: ModelRun, stage: int) -> StagePoses:
     stage = min(stage, len(run.poses.stages) - 1)  # of another person there may be fewer
-    return run.poses.stages[stage] + np.asarray(run.poses.root)[:, None]
+    return StagePoses(run.poses.stages[stage], np.asarray(run.poses.root))
 
 
 def _live_people(

@@ -26,13 +26,34 @@ OTHERS_THICKNESS, OTHERS_FADE = 0.62, 0.45
 
 
 @dataclass(frozen=True, eq=False)
+class StagePoses:
+    """(T, 17, 3) camera coordinates, computed for those frames alone that are asked for.
+
+    Parameters
+    ----------
+    stage : (T, 17, 3) ndarray
+        Relative to the pelvis.
+    root : (T, 3) ndarray
+    """
+
+    stage: np.ndarray
+    root: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.stage)
+
+    def __getitem__(self, frames: int | slice) -> np.ndarray:
+        return self.stage[frames] + self.root[frames][..., None, :]
+
+
+@dataclass(frozen=True, eq=False)
 class PersonPoses3D:
     """One person through the clip.
 
     Parameters
     ----------
     track_id : int
-    camera_xyz : (T, 17, 3) ndarray
+    camera_xyz : (T, 17, 3) ndarray or StagePoses
         Joints of the Human3.6M skeleton in camera coordinates (x right, y down, z forward),
         metres; NaN where missing.
     is_selected : bool
@@ -43,7 +64,7 @@ class PersonPoses3D:
     """
 
     track_id: int
-    camera_xyz: np.ndarray
+    camera_xyz: np.ndarray | StagePoses
     is_selected: bool
     level: np.ndarray = field(default_factory=lambda: LEVEL)
     preview: tuple[int, np.ndarray] | None = None
