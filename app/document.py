@@ -53,14 +53,11 @@ class SavedFile:
     Parameters
     ----------
     path : Path
-    save_id : str
-        See `pose_core.session_io.SessionFile`.
     session : Session
         What lies in it.
     """
 
     path: Path
-    save_id: str
     session: Session
 
 
@@ -84,7 +81,9 @@ class SessionDocument(QObject):
     opened_revision : int
         The revision at which the present session was opened.
     saved : SavedFile, optional
-        The session's file as it was last read or written.
+        The session's file as it was last read or written; None after a recovery.
+    save_id : str
+        Of that file, see `pose_core.session_io.SessionFile`; empty where there is none.
     """
 
     opened = Signal()
@@ -99,6 +98,7 @@ class SessionDocument(QObject):
         super().__init__(parent)
         self.session: Session | None = None
         self.saved: SavedFile | None = None
+        self.save_id = ""
         self.path: Path | None = None
         self.revision = 0
         self.opened_revision = 0
@@ -156,9 +156,10 @@ class SessionDocument(QObject):
         """
         self.session = session
         self.path = path
+        self.save_id = save_id
         self.saved = None
         if session is not None and path is not None and not is_recovered:
-            self.saved = SavedFile(path, save_id, session)
+            self.saved = SavedFile(path, session)
         self._is_unsaved = is_recovered
         self.revision += 1
         self.opened_revision = self.revision
@@ -183,10 +184,13 @@ class SessionDocument(QObject):
         self.relocated.emit()
         self._emit_modified()
 
-    def mark_saved(self, path: Path, revision: int, saved: SavedFile | None = None) -> None:
+    def mark_saved(
+        self, path: Path, revision: int, saved: Session | None = None, save_id: str = ""
+    ) -> None:
         """Note that the session as of `revision` lies in a file."""
         self.path = path
-        self.saved = saved
+        self.saved = None if saved is None else SavedFile(path, saved)
+        self.save_id = save_id
         if revision == self.revision:
             self._is_unsaved = False
             self.undo_stack.setClean()

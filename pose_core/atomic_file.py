@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import uuid
@@ -84,6 +85,13 @@ def _keep_backup(target: Path, num_backups: int) -> None:
 def partial_path(target: Path) -> Path:
     """Choose a fresh name beside `target` for a file in the making."""
     return target.with_name(f"{target.stem[:60]}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def remove_partials(target: Path) -> None:
+    """Remove what a process that was killed has left of `target`; nobody may be writing it."""
+    for path in target.parent.glob(f"{glob.escape(target.stem[:60])}.????????.partial"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def make_folder(folder: Path, error: type[PoseStageError]) -> None:

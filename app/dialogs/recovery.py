@@ -34,12 +34,15 @@ class RecoveryLine:
     folder : Path
     info : RecoveryInfo, optional
         None where it cannot be read.
+    is_file_newer : bool
+        The user's file was saved after the copy was made.
     problem : str
         Why not.
     """
 
     folder: Path
     info: RecoveryInfo | None
+    is_file_newer: bool = False
     problem: str = ""
 
 
@@ -153,6 +156,8 @@ def _item(line: RecoveryLine) -> QTreeWidgetItem:
     time = datetime.fromtimestamp(info.time_s).strftime("%d %b %Y, %H:%M:%S")
     people = ", ".join(info.people) or "nobody yet"
     file = Path(info.session_path).name if info.session_path else "not saved yet"
+    if line.is_file_newer:
+        file += " (saved later)"
     item = QTreeWidgetItem([Path(info.clip_path).name, people, str(info.num_edits), time, file])
     item.setToolTip(0, info.clip_path)
     item.setToolTip(1, people)

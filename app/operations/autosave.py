@@ -57,7 +57,7 @@ class Autosave(QObject):
             people=tuple(track.name for track in session.tracks),
             num_edits=document.num_unsaved_steps,
             session_path=str(document.path or ""),
-            save_id=saved.save_id if saved else "",
+            save_id=document.save_id,
         )
         folder, history = self.folder, document.history()
         task = Task(

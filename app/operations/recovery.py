@@ -1,6 +1,7 @@
 """Work that was not saved when the application ended without warning."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from app.dialogs.recovery import RecoveryDialog, RecoveryLine
@@ -10,7 +11,12 @@ from app.operations.truth import with_truth_beside
 from app.workers.task import Task
 from pose_core.errors import SessionError
 from pose_core.session_io import read_save_id
-from pose_core.session_recovery import Recovered, load_recovery, read_recovery_info
+from pose_core.session_recovery import (
+    Recovered,
+    RecoveryInfo,
+    load_recovery,
+    read_recovery_info,
+)
 
 ACTION = "Restoring unsaved work"
 
@@ -41,7 +47,13 @@ def restore(
         if path is not None and not context.session_lock.take(path):
             path = None  # open in another window: it gets a file of its own
         session, history = recovered.session, recovered.history
-        context.document.open(session, path, history=history, is_recovered=True)
+        context.document.open(
+            session,
+            path,
+            history=history,
+            save_id=recovered.info.save_id if path else "",
+            is_recovered=True,
+        )
         autosave.adopt(folder)
         if recovered.warning:
             context.notice(recovered.warning)
@@ -56,17 +68,23 @@ def _load(folder: Path) -> tuple[Recovered, Path | None]:
     """In the worker thread: the copy, and the file that it is to be saved to."""
     recovered = load_recovery(folder)
     session, _ = with_truth_beside(recovered.session)
-    info = recovered.info
-    path = Path(info.session_path) if info.session_path else None
+    path = Path(recovered.info.session_path) if _is_file_the_same(recovered.info) else None
+    return replace(recovered, session=session), path
+
+
+def _is_file_the_same(info: RecoveryInfo) -> bool:
+    """Whether the user's file holds what it did when the copy was made."""
     try:
-        is_same = path is not None and read_save_id(path) == info.save_id
+        return bool(info.session_path) and read_save_id(Path(info.session_path)) == info.save_id
     except SessionError:
-        is_same = False
-    return Recovered(session, recovered.history, info, recovered.warning), path if is_same else None
+        return False
 
 
 def _line(folder: Path) -> RecoveryLine:
     try:
-        return RecoveryLine(folder, read_recovery_info(folder))
+        info = read_recovery_info(folder)
     except SessionError as error:
-        return RecoveryLine(folder, None, str(error))
+        return RecoveryLine(folder, None, problem=str(error))
+    path = Path(info.session_path)
+    is_newer = path.is_file() and path.stat().st_mtime > info.time_s
+    return RecoveryLine(folder, info, is_newer and not _is_file_the_same(info))

@@ -6,7 +6,6 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog
 
 from app.dialogs.question import ask
-from app.document import SavedFile
 from app.operations.context import AppContext
 from app.operations.safety import Safety
 from app.workers.task import Task
@@ -78,7 +77,7 @@ def save_to(context: AppContext, path: Path, then: Callable[[], None] | None = N
 
     def on_saved(save_id: str) -> None:
         if document.opened_revision <= revision:
-            document.mark_saved(path, revision, SavedFile(path, save_id, session))
+            document.mark_saved(path, revision, session, save_id)
         context.remember_file(path, "session")
         context.notice(f"Saved {path.name}")
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pose_core.atomic_file import remove_partials
+
 
 class SessionLock:
     """Holds the lock of the session file that is open.
@@ -39,6 +41,8 @@ class SessionLock:
                 lock = None
         self.release()
         self._path, self._lock = path, lock
+        if lock is not None:
+            remove_partials(path)  # of a save that was killed: nobody else saves it now
         return True
 
     def is_free(self, path: Path) -> bool:

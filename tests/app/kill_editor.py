@@ -28,7 +28,7 @@ from pathlib import Path
 import av
 import numpy as np
 from PySide6.QtCore import QSettings, QTimer
-from PySide6.QtWidgets import QDialog
+from PySide6.QtWidgets import QDialog, QMessageBox
 
 from app import bootstrap
 from app.commands import SetTracks
@@ -88,16 +88,22 @@ class Editor:
         self._window.offer_recovery()
         dialog = self._window.findChild(RecoveryDialog)
         self._context.document.opened.connect(self._on_opened)
-        if dialog is not None:
-            self._tell("restores")
-            dialog.restore_button.click()
-        else:
+        if dialog is None:
             self._window.open_path(self._path)
+        elif dialog.list.topLevelItem(0).text(4).endswith("(saved later)"):
+            # Killed after the session was saved, before its copy was removed.
+            dialog.discard_button.click()
+            (box,) = dialog.findChildren(QMessageBox)
+            next(button for button in box.buttons() if button.text() == "Discard").click()
+            self._window.open_path(self._path)
+        else:
+            dialog.restore_button.click()
 
     def _on_opened(self) -> None:
         """All that was done must be undoable, however often the application was killed."""
         document = self._context.document
         before, index = digest(document.session), document.undo_stack.index()
+        assert document.path == self._path
         document.undo_stack.setIndex(0)
         document.undo_stack.setIndex(index)
         assert digest(document.session) == before
@@ -259,9 +265,15 @@ def look_at(
     assert not [file.warning for file in files.values() if file.warning]
     copies = [path.parent for path in (folder / "data" / "recovery").rglob(CHANGES_NAME)]
     assert len(copies) <= 1, copies
-    recovered = load_recovery(copies[0]) if copies else files[folder / "work" / "clip.posestage"]
+    main = folder / "work" / "clip.posestage"
+    recovered = files[main]
+    if copies:
+        copy = load_recovery(copies[0])
+        assert not copy.warning
+        is_outdated = copy.info.save_id != recovered.save_id
+        assert not is_outdated or main.stat().st_mtime > copy.info.time_s
+        recovered = recovered if is_outdated else copy
     state = digest(recovered.session)
-    assert not copies or not recovered.warning
     if not states:  # killed before anything was open
         assert state == before
         return Kill(moment, 0, 0.0, len(recovered.history.steps), False), state

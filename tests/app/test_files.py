@@ -23,7 +23,12 @@ from pose_core.interchange.bvh import load_bvh
 from pose_core.interchange.npz import load_npz
 from pose_core.session_history import History
 from pose_core.session_io import load_session, save_session
-from pose_core.session_recovery import RecoveryInfo, load_recovery, save_recovery
+from pose_core.session_recovery import (
+    RecoveryInfo,
+    load_recovery,
+    read_recovery_info,
+    save_recovery,
+)
 from pose_core.video import open_clip
 
 HOUR = timedelta(hours=1)
@@ -390,10 +395,18 @@ def test_a_restored_session_is_saved_to_its_file_unless_that_has_changed(
     qtbot.waitUntil(lambda: document.session is not None)
     assert document.path == target
     assert document.session.tracks[0].name == "Ada"
+    window._autosave.save_copy()  # knows the file, though nothing was saved to it yet
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    own = read_recovery_info(window._autosave.folder)
+    assert own.save_id == read_recovery_info(abandoned[1]).save_id
     window.actions_table["file.save"].trigger()
     qtbot.waitUntil(lambda: not document.is_modified)
     assert load_session(target).tracks[0].name == "Ada"
     assert load_session(target.with_name("walk.backup1.posestage")).tracks[0].name == "Ann"
+    window.offer_recovery()
+    dialog = window.findChild(RecoveryDialog)
+    assert dialog.list.topLevelItem(0).text(4) == "walk.posestage (saved later)"
+    dialog.later_button.click()
     document.open(None)
     recovery.restore(window.context, window._autosave, abandoned[1])
     qtbot.waitUntil(lambda: document.session is not None)
@@ -422,7 +435,12 @@ def test_unsaved_work_is_discarded_only_after_a_question(window, session, own_re
 def test_a_file_is_open_in_one_window_at_a_time(
     window, open_file, make_window, saved_session, tmp_path, monkeypatch, qtbot
 ):
+    half = tmp_path / "walk.0123abcd.partial"
+    half.write_bytes(b"of a save that was killed")
+    (tmp_path / ".walk.posestage.lock").write_bytes(b"")  # as that left it
     open_file(window, saved_session)
+    assert window.context.document.path == saved_session
+    assert not half.exists()
     second = make_window()
     second.open_path(saved_session)
     answer(qtbot, second, "Open a Copy")
