@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 
 from app.laboratory.plots import Plots
+from app.laboratory.small_skeleton import STRENGTH_COLOURS
 from pose_core.skeleton import H36M_17
 
 NUM_JOINTS = H36M_17.num_joints
+_WIDE_PX = 380
 # Short enough for the axes of a small map: side, then the joint.
 SHORT_NAMES = [
     name.replace("left_", "L ").replace("right_", "R ").replace("head_top", "head")
@@ -34,29 +37,33 @@ class JointMatrix(Plots):
         plot.showGrid(x=False, y=False)
         plot.invertY(True)
         plot.setMouseEnabled(x=False, y=False)
-        colours: Any = pg.colormap.get("viridis")
-        self._image = pg.ImageItem(colorMap=colours)
+        self._image = pg.ImageItem(colorMap=STRENGTH_COLOURS)
         plot.addItem(self._image)
         self._mark = pg.PlotDataItem(pen=pg.mkPen(255, 255, 255, width=2))
         plot.addItem(self._mark, ignoreBounds=True)
         plot.setLabel("left", "joint of the input")
+        plot.setLabel("bottom", "joint of the answer")
         plot.getAxis("left").setTicks([list(enumerate(SHORT_NAMES))])
-        # The columns are the same joints in the same order: every fourth name is enough.
-        plot.getAxis("bottom").setTicks([list(enumerate(SHORT_NAMES))[::4]])
         plot.setRange(QRectF(-0.5, -0.5, NUM_JOINTS, NUM_JOINTS), padding=0)
         font = self.font()
         font.setPointSizeF(0.75 * font.pointSizeF())
-        plot.getAxis("left").setStyle(tickFont=font)
+        for axis in ("left", "bottom"):
+            plot.getAxis(axis).setStyle(tickFont=font)
         self.setMinimumSize(200, 130)
         scene: Any = self.scene()
         scene.sigMouseClicked.connect(self._on_clicked)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)  # pyqtgraph does so without an event, before there is a plot
+        # The columns are the same joints in the same order: as many names as there is room for.
+        every = 4 if self.width() > _WIDE_PX else NUM_JOINTS
+        for plot in self.plots:
+            plot.getAxis("bottom").setTicks([list(enumerate(SHORT_NAMES))[::every]])
 
     def show_matrix(self, values: np.ndarray, cell: tuple[int, int]) -> None:
         """Show a matrix (17, 17), metres per metre, and mark a cell."""
         brightest = max(float(values.max()), 1e-12)
         self._image.setImage(values, levels=(0.0, brightest))
-        words = f"joint of the answer (dark 0, bright {brightest:.2g} m per m)"
-        self._plot.setLabel("bottom", words)
         self._image.setRect(QRectF(-0.5, -0.5, NUM_JOINTS, NUM_JOINTS))
         row, column = cell
         x, y = np.array([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]]) - 0.5

@@ -199,14 +199,13 @@ class SelfCorrectionPanel(NetworkPanel):
         ):
             ends = xy[BONES].reshape(-1, 2)
             self._skeletons[name].setData(ends[:, 0], ends[:, 1])
-        radius = float(np.linalg.norm(result.poses, axis=-1).max(initial=0.5))
-        self.strip.set_scene(self.bench.skeleton.level, radius)
+        self.strip.set_scene(self.bench.skeleton.level, result.poses)
         moved = (f"robust joints {result.total_mm:.1f} mm",)
         truth = None if subject.truth_xyz is None else subject.truth_xyz[subject.frame]
         self.strip.show_stages(
             (
                 StageView("before", result.poses[0], ()),
-                StageView("after", result.poses[-1], moved),
+                StageView("after", result.poses[-1], moved, before=result.poses[0]),
             ),
             int(result.is_kept),
             None if truth is None else truth - truth[:1],

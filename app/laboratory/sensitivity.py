@@ -1,12 +1,12 @@
 """Sensitivity: which joints of which frames a temporal network listens to."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -17,24 +17,24 @@ from PySide6.QtWidgets import (
 
 from app.laboratory.files import Table
 from app.laboratory.focus import Subject
-from app.laboratory.joint_matrix import JointMatrix
+from app.laboratory.joint_matrix import SHORT_NAMES, JointMatrix
 from app.laboratory.network_panel import NetworkPanel
 from app.laboratory.panel import Bench, Obstacle
 from app.laboratory.plots import Plots, series_pen
+from app.laboratory.sensitivity_look import WAYS, Experiment, Look, Looker, Source
 from app.laboratory.slider import NumberSlider
+from app.laboratory.stage_strip import StageStrip, StageView
 from pose_core.skeleton import H36M_17
-
-if TYPE_CHECKING:  # imports torch, which would stop the window for a second
-    from pose_core.analysis.refiner_windows import PreparedRefiner
-    from pose_core.analysis.sensitivity import Sensitivity
 
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 FIRST_CELL = (H36M_17.index("left_hip"), H36M_17.index("left_ankle"))
 FAINT = (140, 140, 140, 110)
+# The skeletons of the strip.
+INFLUENCE, INPUT, ANSWER = range(3)
 
 
 class SensitivityPanel(NetworkPanel):
-    """Curve over time of every joint, and input joint by joint of the answer at one time."""
+    """Curve over time, input joint by joint of the answer, and both as skeletons."""
 
     title = "Sensitivity"
     explanation = "How far the answer moves when one joint of one input frame is moved."
@@ -44,7 +44,9 @@ class SensitivityPanel(NetworkPanel):
         "moved. Here it is exact for small movements, by the Jacobian "
         "<b>A</b> = &part;<b>y</b><sub>j</sub>/&part;<b>x</b><sub>i,t</sub>: the mean of "
         "&Vert;<b>A d</b>&Vert; over all directions <b>d</b>. The colours of the map are capped: "
-        "the diagonal is no brighter than anything beside it."
+        "the diagonal is no brighter than anything beside it. The two skeletons to the right are "
+        "one such movement, with the network run on it: the way that counts most is the first "
+        "right singular vector of <b>A</b>."
     )
     kinds = ("tpnet", "lstm_baseline")
     recipe = "tp-net"
@@ -57,18 +59,20 @@ class SensitivityPanel(NetworkPanel):
         self.over_range.setToolTip("Of the timeline, Shift-drag; else the frame alone.")
         self.listening_button = QPushButton("Strongest Cell")
         self.listening_button.setToolTip("Choose the cell beside the diagonal that counts most.")
-        self.curve, self.map = Plots(), JointMatrix()
+        self.distance = NumberSlider("Move the joint by", 10, 300, 10, 100, "mm")
+        self.way = QComboBox()
+        self.way.addItems(list(WAYS))
+        self.way.setAccessibleName("Way in which the joint is moved")
+        self.curve, self.map, self.strip = Plots(), JointMatrix(), StageStrip()
+        self.strip.setAccessibleName("Influence, input and answer")
+        self.strip.setToolTip("Click a joint to choose it, drag to turn.")
         self.reading = QLabel(wordWrap=True)
         self.reading.setMinimumHeight(self.reading.fontMetrics().height())
         self.cell = FIRST_CELL
-        self._prepared: tuple[tuple, PreparedRefiner] | None = None
+        self._looker = Looker()
         self._lay_out()
         self._set_up_curve()
-        self.time.changed.connect(self.refresh)
-        self.over_range.toggled.connect(self.refresh)
-        self.map.chosen.connect(self.choose)
-        self.listening_button.clicked.connect(self.choose_strongest)
-        bench.context.view_state.range_changed.connect(self._on_range)
+        self._connect()
         self._on_range()
 
     def _lay_out(self) -> None:
@@ -76,22 +80,48 @@ class SensitivityPanel(NetworkPanel):
         controls.addWidget(self.time, 1)
         controls.addWidget(self.over_range)
         controls.addWidget(self.listening_button)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        split.addWidget(self.curve)
-        split.addWidget(self.map)
-        split.setSizes([280, 320])
+        experiment = QHBoxLayout()
+        experiment.addWidget(self.distance, 1)
+        experiment.addWidget(self.way)
+        plots = QSplitter(Qt.Orientation.Horizontal)
+        plots.addWidget(self.curve)
+        plots.addWidget(self.map)
+        plots.setSizes([190, 260])
+        self._split = QSplitter(Qt.Orientation.Vertical)
+        self._split.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self._split.addWidget(plots)
+        self._split.addWidget(self.strip)
+        self._split.setSizes([400, 300])
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(controls)
+        layout.addLayout(experiment)
         layout.addWidget(self.reading)
-        layout.addWidget(split, 1)
+        layout.addWidget(self._split, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lay the parts side by side where there is more width than height."""
+        super().resizeEvent(event)
+        is_wide = self.body.width() > 1.6 * self.body.height()
+        across, along = Qt.Orientation.Vertical, Qt.Orientation.Horizontal
+        self._split.setOrientation(along if is_wide else across)
+
+    def _connect(self) -> None:
+        for slider in (self.time, self.distance):
+            slider.changed.connect(self.refresh)
+        self.over_range.toggled.connect(self.refresh)
+        self.way.currentIndexChanged.connect(self.refresh)
+        self.map.chosen.connect(self.choose)
+        self.strip.joint_chosen.connect(self._on_joint)
+        self.listening_button.clicked.connect(self.choose_strongest)
+        self.bench.context.view_state.range_changed.connect(self._on_range)
 
     def _set_up_curve(self) -> None:
         plot = self.curve.add_plot(0)
-        plot.setLabel("bottom", "t (frames of the network)")
+        plot.setLabel("bottom", "t (frames)")
         plot.setLabel("left", "mean movement (m per m)")
         self.curve.add_legend(plot)
+        plot.legend.setColumnCount(1)  # a narrow plot
         self._joint_curves = [plot.plot(pen=pg.mkPen(FAINT)) for _ in JOINT_NAMES]
         pen = series_pen(1)
         self._chosen_curve = plot.plot(
@@ -100,7 +130,7 @@ class SensitivityPanel(NetworkPanel):
         self._mean_curve = plot.plot(pen=series_pen(0), name="mean")
         self._line = pg.InfiniteLine(angle=90, pen=pg.mkPen(FAINT, width=2))
         plot.addItem(self._line, ignoreBounds=True)
-        self.curve.setMinimumSize(160, 130)
+        self.curve.setMinimumSize(140, 130)
 
     # -- hooks -----------------------------------------------------------------------------
 
@@ -117,52 +147,56 @@ class SensitivityPanel(NetworkPanel):
         )
 
     def inputs(self, subject: Subject) -> tuple:
-        entry = self.models[subject.model]
-        source = (subject.track.keypoints, entry, subject.session.focal_px)
-        return source, self._frames(subject)
-
-    def compute(self, subject: Subject, inputs: tuple) -> "Sensitivity":
-        from pose_core.analysis.refiner_windows import (  # noqa: PLC0415
-            prepare_refiner,
-            sensitivity_of,
+        entry, known = self.models[subject.model], subject.track.keypoints
+        experiment = Experiment(
+            int(self.time.value),
+            self.cell,
+            self.way.currentText(),
+            self.distance.value / 1000,
+            subject.frame,
         )
+        session = subject.session
+        source = Source(entry, known, session.focal_px, session.clip.times_s, subject.camera)
+        return source, self._frames(subject), experiment
 
-        source, frames = inputs
-        if self._prepared is None or self._prepared[0] != source:
-            keypoints, entry, _ = source
-            times_s = subject.session.clip.times_s
-            prepared = prepare_refiner(entry, keypoints, times_s, subject.camera)
-            self._prepared = source, prepared
-        return sensitivity_of(self._prepared[1], *frames)
+    def compute(self, subject: Subject, inputs: tuple) -> Look:
+        return self._looker.look(*inputs)
 
-    def show_result(self, subject: Subject, result: "Sensitivity") -> None:
-        self._fit_slider(result.steps)
-        over_time = result.over_time
+    def show_result(self, subject: Subject, result: object) -> None:
+        assert isinstance(result, Look)
+        sensitivity, done = result.sensitivity, result.experiment
+        self._fit_slider(sensitivity.steps, done.step)
+        over_time = sensitivity.over_time
         for joint, curve in enumerate(self._joint_curves):
-            curve.setData(result.steps, over_time[:, joint])
-        self._chosen_curve.setData(result.steps, over_time[:, self.cell[0]])
-        self._mean_curve.setData(result.steps, over_time.mean(axis=1))
-        step = int(self.time.value)
-        self._line.setValue(step)
-        self._show_map(result, step)
+            curve.setData(sensitivity.steps, over_time[:, joint])
+        self._chosen_curve.setData(sensitivity.steps, over_time[:, done.cell[0]])
+        self._mean_curve.setData(sensitivity.steps, over_time.mean(axis=1))
+        self._line.setValue(done.step)
+        self.map.show_matrix(result.capped, done.cell)
+        self._show_skeletons(result)
         entry = self.models[subject.model]
         is_cut = entry.network == "lstm_baseline" and not entry.config.get("bidirectional", False)
-        note = f" The network sees the whole past, here its last {len(result.steps)} poses."
-        self.reading.setText(self._reading(result, step, note if is_cut else ""))
+        count = len(sensitivity.steps)
+        note = f" The network sees the whole past, here its last {count} poses."
+        self.reading.setText(_reading(result) + (note if is_cut else ""))
 
     def table(self) -> Table:
-        result, step = self._sensitivity, int(self.time.value)
-        assert result is not None
-        header = [f"t = {step}: moved in the input", *(f"{n} (m per m)" for n in JOINT_NAMES)]
-        return Table(header, [
-            [name, *row] for name, row in zip(JOINT_NAMES, result.at(step).tolist(), strict=True)
-        ])  # fmt: skip
+        look = self._look
+        assert look is not None
+        header = ["t", "moved in the input", *(f"{name} (m per m)" for name in JOINT_NAMES)]
+        steps, response = look.sensitivity.steps.tolist(), look.sensitivity.response.tolist()
+        rows = [
+            [step, name, *row]
+            for step, matrix in zip(steps, response, strict=True)
+            for name, row in zip(JOINT_NAMES, matrix, strict=True)
+        ]
+        return Table(header, rows)
 
     # -- showing ---------------------------------------------------------------------------
 
     @property
-    def _sensitivity(self) -> "Sensitivity | None":
-        return self.result  # type: ignore[return-value]  # what compute gives
+    def _look(self) -> Look | None:
+        return self.result if isinstance(self.result, Look) else None
 
     def _frames(self, subject: Subject) -> tuple[int, int]:
         """Frames that are looked at."""
@@ -176,32 +210,50 @@ class SensitivityPanel(NetworkPanel):
         self.over_range.setEnabled(has_range)
         self.refresh()
 
-    def _fit_slider(self, steps: np.ndarray) -> None:
+    def _fit_slider(self, steps: np.ndarray, step: int) -> None:
         first, last = int(steps[0]), int(steps[-1])
         slider = self.time.slider
         if (slider.minimum(), slider.maximum()) != (first, last):
-            slider.blockSignals(True)
             slider.setRange(first, last)
-            slider.setValue(0)
-            slider.blockSignals(False)
+            slider.setValue(step)
 
-    def _show_map(self, result: "Sensitivity", step: int) -> None:
-        from pose_core.analysis.sensitivity import capped_diagonal  # noqa: PLC0415
-
-        self.map.show_matrix(capped_diagonal(result.at(step)), self.cell)
-
-    def _reading(self, result: "Sensitivity", step: int, note: str) -> str:
-        of, to = (JOINT_NAMES[joint] for joint in self.cell)
-        value = result.at(step)[self.cell]
-        listened = result.at(step).mean(axis=1).argsort()[::-1][:3]
-        most = ", ".join(JOINT_NAMES[joint] for joint in listened)
-        share = result.over_time.sum(axis=1)
-        last = share[result.steps >= -4].sum() / max(share.sum(), 1e-12)
-        return (
-            f"At t = {step}, 100 mm of the <b>{of}</b> of the input move the <b>{to}</b> of the "
-            f"answer {100 * value:.1f} mm on average. Most listened to there: {most}. "
-            f"{100 * last:.0f} % of all is from t = \N{MINUS SIGN}4 on.{note}"
+    def _show_skeletons(self, look: Look) -> None:
+        done, moved = look.experiment, look.moved
+        of, to = done.cell
+        matrix = look.capped
+        poses = np.concatenate([moved.seen, moved.answer])
+        self.strip.set_scene(self.bench.skeleton.level, poses)
+        at = f"t = {_signed(done.step)}"
+        answer_mm = 1000 * moved.displacement
+        others = np.delete(np.arange(len(JOINT_NAMES)), to)
+        most = int(others[answer_mm[others].argmax()])
+        views = (
+            StageView(
+                f"Influence, {at}",
+                moved.answer[0],
+                (f"on {SHORT_NAMES[to]}",),
+                strengths=matrix[:, to] / max(float(matrix.max()), 1e-12),
+                marked=to,
+            ),
+            StageView(
+                f"Input, {at}",
+                moved.seen[1],
+                (f"{SHORT_NAMES[of]} {1000 * done.size_m:.0f} mm",),
+                before=moved.seen[0],
+                marked=of,
+            ),
+            StageView(
+                "Answer",
+                moved.answer[1],
+                (
+                    f"{SHORT_NAMES[to]} {answer_mm[to]:.1f} mm",
+                    f"{SHORT_NAMES[most]} {answer_mm[most]:.1f} mm",
+                ),
+                before=moved.answer[0],
+                marked=to,
+            ),
         )
+        self.strip.show_stages(views, -1, None)
 
     # -- choosing --------------------------------------------------------------------------
 
@@ -212,9 +264,36 @@ class SensitivityPanel(NetworkPanel):
 
     def choose_strongest(self) -> None:
         """Choose the cell beside the diagonal that counts most at this time."""
-        if self._sensitivity is None:
+        if self._look is None:
             return
-        values = self._sensitivity.at(int(self.time.value)).copy()
+        values = self._look.matrix.copy()
         np.fill_diagonal(values, -1.0)
         of, to = np.unravel_index(values.argmax(), values.shape)
         self.choose(int(of), int(to))
+
+    def _on_joint(self, view: int, joint: int) -> None:
+        of, to = self.cell
+        self.choose(*((joint, to) if view == INPUT else (of, joint)))
+
+
+def _reading(look: Look) -> str:
+    """What is to be seen, in words."""
+    sensitivity, done = look.sensitivity, look.experiment
+    of, to = (JOINT_NAMES[joint] for joint in done.cell)
+    value, brightest = 100 * look.matrix[done.cell], 100 * look.capped.max()
+    answer_mm = 1000 * look.moved.displacement[done.cell[1]]
+    listened = look.matrix.mean(axis=1).argsort()[::-1][:3]
+    most = ", ".join(JOINT_NAMES[joint] for joint in listened)
+    share = sensitivity.over_time.sum(axis=1)
+    last = share[sensitivity.steps >= -4].sum() / max(share.sum(), 1e-12)
+    return (
+        f"100 mm of the <b>{of}</b> of the input at t = {_signed(done.step)} move the <b>{to}</b> "
+        f"of the answer {value:.1f} mm on average (brightest of the map {brightest:.1f} mm). "
+        f"Drawn: {1000 * done.size_m:.0f} mm {done.way} in frame {done.frame} move it "
+        f"{answer_mm:.1f} mm. Most listened to: {most}. "
+        f"{100 * last:.0f} % of all is from t = {_signed(-4)} on."
+    )
+
+
+def _signed(step: int) -> str:
+    return str(step).replace("-", "\N{MINUS SIGN}")

@@ -1,8 +1,10 @@
 """Skeletons drawn with Qt's painter, small enough for many of them, and the same in SVG."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyqtgraph as pg
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
@@ -14,7 +16,10 @@ BONES = H36M_17.bones
 SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
 COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
 _OUTLINE = QColor(*OUTLINE)
+STRENGTH_COLOURS: Any = pg.colormap.get("viridis")
+_UNDERLAY = QColor(128, 128, 128)
 _HEAD_PX = 4.0
+_PARTS = 8  # of a bone, each of one colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +66,46 @@ def draw_pose(painter: QPainter, sight: Sight, xyz: np.ndarray, width: float = 4
     for joint in sorted(np.flatnonzero(known), key=lambda j: nearness[j]):
         painter.setBrush(COLOURS[SIDES[joint]])
         _draw_joint(painter, SIDES[joint], QPointF(*points[joint]), 0.85 * width)
+
+
+def draw_influence(
+    painter: QPainter, sight: Sight, xyz: np.ndarray, strengths: np.ndarray, width: float = 4.0
+) -> None:
+    """Draw a pose (17, 3) with a strength 0..1 for each joint as colour and thickness.
+
+    A bone goes over from the one of its parent to the one of its child.
+    """
+    points, nearness = sight.project(xyz)
+    known = np.asarray(np.isfinite(points).all(axis=1))
+    bones = [bone for bone in BONES if known[list(bone)].all()]
+    for parent, child in sorted(bones, key=lambda bone: nearness[list(bone)].mean()):
+        # Else what has no influence could not be seen on a dark ground.
+        painter.setPen(QPen(_UNDERLAY, 0.35 * width + 1.6))
+        painter.drawLine(QLineF(*points[parent], *points[child]))
+        ends = np.linspace(points[parent], points[child], _PARTS + 1)
+        middles = (np.arange(_PARTS) + 0.5) / _PARTS
+        for start, stop, share in zip(ends[:-1], ends[1:], middles, strict=True):
+            strength = (1 - share) * strengths[parent] + share * strengths[child]
+            pen = QPen(STRENGTH_COLOURS.mapToQColor(strength), width * (0.35 + 1.3 * strength))
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
+            painter.drawLine(QLineF(*start, *stop))
+    painter.setPen(QPen(_OUTLINE, 0.7))
+    for joint in sorted(np.flatnonzero(known), key=lambda j: nearness[j]):
+        painter.setBrush(STRENGTH_COLOURS.mapToQColor(strengths[joint]))
+        radius = width * (0.5 + 1.1 * strengths[joint])
+        _draw_joint(painter, SIDES[joint], QPointF(*points[joint]), radius)
+
+
+def draw_ring(
+    painter: QPainter, sight: Sight, xyz: np.ndarray, radius: float, colour: QColor
+) -> None:
+    """Draw a ring around a point (3,)."""
+    points, _ = sight.project(xyz[None])
+    if np.isfinite(points).all():
+        painter.setPen(QPen(colour, 1.6))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(QPointF(*points[0]), radius, radius)
 
 
 def draw_thin_pose(painter: QPainter, sight: Sight, xyz: np.ndarray, colour: QColor) -> None:

@@ -1,24 +1,33 @@
-"""A row of small skeletons, one for each stage of a run."""
+"""A row of small skeletons seen by one camera, such as the stages of a run."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QSizePolicy
 
-from app.laboratory.small_skeleton import Sight, draw_arrows, draw_pose, draw_thin_pose
-from app.views.orbit import LEVEL, Orbit
+from app.laboratory.small_skeleton import (
+    Sight,
+    draw_arrows,
+    draw_influence,
+    draw_pose,
+    draw_ring,
+    draw_thin_pose,
+)
+from app.laboratory.turntable import Turntable
+from app.views.orbit import LEVEL, to_scene
 from app.views.overlay2d import TRUTH_COLOUR
 
 GAP_PX = 6.0
 NARROWEST_PX = 96
 GHOST_OPACITY = 0.45
+HIT_PX = 14.0  # a click so near to a joint means it
 
 
 @dataclass(frozen=True, eq=False)
 class StageView:
-    """One stage of a run at a frame.
+    """One skeleton.
 
     Parameters
     ----------
@@ -27,42 +36,42 @@ class StageView:
         Root-relative, camera axes, metres; NaN where missing.
     facts : tuple of str
         Movement and error, a line each.
+    before : (17, 3) ndarray, optional
+        Shown as a ghost, with an arrow for each joint that has moved since.
+    strengths : (17,) ndarray, optional
+        0 to 1, drawn as colour and thickness in place of the colours of the sides.
+    marked : int, optional
+        A joint with a ring.
     """
 
     name: str
     xyz: np.ndarray
     facts: tuple[str, ...]
+    before: np.ndarray | None = None
+    strengths: np.ndarray | None = None
+    marked: int | None = None
 
 
-class StageStrip(QWidget):
-    """Click a stage to choose it, drag to turn all of them.
-
-    Each stage shows the one before it as a ghost, an arrow for each joint that moved, and the
-    truth where it is known.
-
-    Parameters
-    ----------
-    has_ghosts : bool
-        False where the poses are not stages of one run: no ghosts and arrows then.
+class StageStrip(Turntable):
+    """Click a skeleton to choose it, drag to turn all of them.
 
     Attributes
     ----------
     chosen : Signal(int)
+    joint_chosen : Signal(int, int)
+        Skeleton and joint, where the click was at one; `chosen` comes too.
     """
 
     chosen = Signal(int)
+    joint_chosen = Signal(int, int)
 
-    def __init__(self, *, has_ghosts: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._has_ghosts = has_ghosts
         self.views: tuple[StageView, ...] = ()
         self._truth: np.ndarray | None = None
-        self._current = 0
+        self._current = -1
         self._level = LEVEL
-        self._radius_m = 1.0
-        self._orbit = Orbit(azimuth_deg=-32.0, elevation_deg=14.0)
-        self._pressed: QPointF | None = None
-        self._is_dragged = False
+        self._radius_m, self._aside_m = 1.0, 1.0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Stages")
         self.setToolTip("Click a stage to show it, drag to turn them all.")
@@ -73,14 +82,19 @@ class StageStrip(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(max(len(self.views), 1) * NARROWEST_PX, 130)
 
-    def set_scene(self, level: np.ndarray, radius_m: float) -> None:
-        """Choose which way is up, and how far from the pelvis a body reaches."""
-        self._level, self._radius_m = level, radius_m
+    def set_scene(self, level: np.ndarray, poses: np.ndarray) -> None:
+        """Choose which way is up, and poses (..., 17, 3) that shall have room."""
+        points = to_scene(poses, level).reshape(-1, 3)
+        points = np.concatenate([points[np.isfinite(points).all(axis=1)], [[0.0, 0.0, 0.5]]])
+        self._level = level
+        self._radius_m = float(np.linalg.norm(points, axis=1).max())
+        # However they are turned about the vertical.
+        self._aside_m = float(np.linalg.norm(points[:, :2], axis=1).max())
 
     def show_stages(
         self, views: tuple[StageView, ...], current: int, truth: np.ndarray | None
     ) -> None:
-        """Show stages at one frame; the truth is a pose (17, 3)."""
+        """Show skeletons at one frame; -1 for no current one; the truth is a pose (17, 3)."""
         is_other_size = len(views) != len(self.views)
         self.views, self._current, self._truth = views, current, truth
         if is_other_size:
@@ -106,54 +120,69 @@ class StageStrip(QWidget):
         painter.setPen(QPen(palette.color(border), 2 if is_current else 1))
         painter.setBrush(palette.color(QPalette.ColorRole.Base))
         painter.drawRoundedRect(cell, 4, 4)
-        ink = palette.color(QPalette.ColorRole.Text)
-        painter.setPen(ink)
-        metrics = painter.fontMetrics()
+        painter.setPen(palette.color(QPalette.ColorRole.Text))
+        picture, metrics = self._picture(stage), painter.fontMetrics()
         line = metrics.height()
-        # As many lines below in every cell, so that all skeletons stand at the same height.
-        num_facts = max(len(each.facts) for each in self.views)
-        picture = cell.adjusted(4, line + 6, -4, -num_facts * line - 6)
-        places = [cell.top() + 4, *(picture.bottom() + 2 + k * line for k in range(num_facts))]
-        for text, top in zip((view.name, *view.facts), places, strict=False):
+        places = [
+            cell.top() + 4,
+            *(picture.bottom() + 2 + k * line for k in range(len(view.facts))),
+        ]
+        for text, top in zip((view.name, *view.facts), places, strict=True):
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(cell.width() - 10))
             row = QRectF(cell.left() + 5, top, cell.width() - 10, line)
             painter.drawText(row, Qt.AlignmentFlag.AlignCenter, shown)
         painter.save()
         painter.setClipRect(picture)
-        scale = min(picture.width(), picture.height()) / (2.1 * self._radius_m)
-        sight = Sight(self._orbit, self._level, picture.center(), scale)
-        if self._truth is not None:
-            draw_thin_pose(painter, sight, self._truth, TRUTH_COLOUR)
-        before = self.views[stage - 1].xyz if stage and self._has_ghosts else None
-        if before is not None:
-            draw_thin_pose(painter, sight, before, _faint(ink))
-        draw_pose(painter, sight, view.xyz, width=max(0.02 * picture.height(), 2.0))
-        if before is not None:
-            draw_arrows(painter, sight, before, view.xyz, ink)
+        width = max(min(0.02 * picture.height(), 0.045 * picture.width()), 2.0)
+        self._paint_skeletons(painter, view, self._sight(stage), width)
         painter.restore()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pressed, self._is_dragged = event.position(), False
+    def _paint_skeletons(
+        self, painter: QPainter, view: StageView, sight: Sight, width: float
+    ) -> None:
+        ink = self.palette().color(QPalette.ColorRole.Text)
+        if self._truth is not None:
+            draw_thin_pose(painter, sight, self._truth, TRUTH_COLOUR)
+        if view.before is not None:
+            draw_thin_pose(painter, sight, view.before, _faint(ink))
+        if view.strengths is not None:
+            draw_influence(painter, sight, view.xyz, view.strengths, width)
+        else:
+            draw_pose(painter, sight, view.xyz, width)
+        if view.before is not None:
+            draw_arrows(painter, sight, view.before, view.xyz, ink)
+        if view.marked is not None:
+            draw_ring(painter, sight, view.xyz[view.marked], 2.2 * width, ink)
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._pressed is None:
-            return
-        moved = event.position() - self._pressed
-        if not self._is_dragged and moved.manhattanLength() < QApplication.startDragDistance():
-            return
-        self._is_dragged = True
-        self._pressed = event.position()
-        self._orbit = self._orbit.turned(moved.x(), moved.y())
-        self.update()
+    def _picture(self, stage: int) -> QRectF:
+        """Where the skeleton of a cell lies, between its name and its facts."""
+        line = self.fontMetrics().height()
+        # As many lines below in every cell, so that all skeletons stand at the same height.
+        num_facts = max(len(each.facts) for each in self.views)
+        return self.cell(stage).adjusted(4, line + 6, -4, -num_facts * line - 6)
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        pressed, self._pressed = self._pressed, None
-        if pressed is None or self._is_dragged:
-            return
-        hit = (k for k in range(len(self.views)) if self.cell(k).contains(event.position()))
+    def _sight(self, stage: int) -> Sight:
+        picture = self._picture(stage)
+        aside = max(self._aside_m, 0.4 * self._radius_m)
+        scale = min(picture.width() / aside, picture.height() / self._radius_m) / 2.1
+        return Sight(self.orbit, self._level, picture.center(), scale)
+
+    def place_of(self, stage: int, joint: int) -> QPointF:
+        """Where a joint is drawn, logical pixels."""
+        points, _ = self._sight(stage).project(self.views[stage].xyz)
+        return QPointF(*points[joint])
+
+    def click(self, at: QPointF) -> None:
+        hit = (k for k in range(len(self.views)) if self.cell(k).contains(at))
         stage = next(hit, None)
-        if stage is not None:
-            self.chosen.emit(stage)
+        if stage is None:
+            return
+        points, _ = self._sight(stage).project(self.views[stage].xyz)
+        distance = np.nan_to_num(np.hypot(*(points - (at.x(), at.y())).T), nan=np.inf)
+        joint = int(distance.argmin())
+        self.chosen.emit(stage)
+        if distance[joint] <= HIT_PX:
+            self.joint_chosen.emit(stage, joint)
 
 
 def _faint(ink: QColor) -> QColor:

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtSvg import QSvgRenderer
 
+from app.laboratory.joint_matrix import SHORT_NAMES
+from pose_core.analysis.moved_joint import move_joint, strongest_direction
 from pose_core.analysis.refiner_windows import prepare_refiner, sensitivity_of
 from pose_core.analysis.sensitivity import (
     capped_diagonal,
@@ -66,6 +70,7 @@ def test_curves_and_maps_are_those_measured_by_moving_joints_at_random(lab, pane
         np.testing.assert_allclose(mean, measured.over_time.mean(axis=1), rtol=0.05)
         for step in (-1, 0):
             panel.time.set_value(step)
+            lab.settle(panel)
             want = capped_diagonal(measured.at(step))
             np.testing.assert_allclose(panel.map._image.image, want, rtol=0.15, atol=1e-3)
             assert panel._line.value() == step
@@ -99,30 +104,93 @@ def test_the_mean_over_a_range_is_that_of_its_frames(lab, panel, models):
     lab.settle(panel)
     look = prepared(lab, models["online"])
     each = [sensitivity_of(look, frame, frame + 1).response for frame in range(50, 54)]
-    np.testing.assert_allclose(panel.result.response, np.mean(each, axis=0), rtol=1e-5)
+    response = panel.result.sensitivity.response
+    np.testing.assert_allclose(response, np.mean(each, axis=0), rtol=1e-5)
+    # The movement that is shown is one of a frame of the range, though the playhead is elsewhere.
+    assert panel.result.experiment.frame == (53 if lab.state.frame > 53 else 50)
     assert not np.allclose(each[0], each[-1], rtol=1e-5)
     with pytest.raises(ConfigError, match="not in frames 3 to 4"):
         sensitivity_of(look, 3, 5)
 
 
-def test_a_click_chooses_a_cell_and_the_reading_says_its_number(lab, panel, qtbot):
-    at = panel.map.mapFromScene(panel.map.place_of(4, 9))
+def click_in_map(panel, cell, qtbot):
+    at = panel.map.mapFromScene(panel.map.place_of(*cell))
     qtbot.mouseClick(panel.map.viewport(), Qt.MouseButton.LeftButton, pos=at)
+
+
+def test_a_click_chooses_a_cell_and_the_reading_says_its_number(lab, panel, qtbot):
+    click_in_map(panel, (4, 9), qtbot)
+    lab.settle(panel)
     assert panel.cell == (4, 9)
-    value = panel.result.at(0)[4, 9]
+    value = panel.result.sensitivity.at(0)[4, 9]
     assert f"{100 * value:.1f} mm on average" in panel.reading.text()
     curve = panel._chosen_curve.getOriginalDataset()[1]
-    np.testing.assert_allclose(curve, panel.result.over_time[:, 4])
+    np.testing.assert_allclose(curve, panel.result.sensitivity.over_time[:, 4])
     panel.listening_button.click()
-    beside = panel.result.at(0)[~np.eye(17, dtype=bool)]
-    assert panel.result.at(0)[panel.cell] == beside.max()
+    lab.settle(panel)
+    beside = panel.result.matrix[~np.eye(17, dtype=bool)]
+    assert panel.result.matrix[panel.cell] == beside.max()
 
 
-def test_the_numbers_of_the_map_are_exported_uncapped(lab, panel, export_to):
+def test_a_click_moves_the_joint_of_the_input_and_shows_the_answer_of_the_network(
+    lab, panel, models, qtbot
+):
+    look = prepared(lab, models["online"])
     panel.time.set_value(-2)
+    panel.distance.set_value(150)
+    frame, displacement = lab.state.frame, np.array([0, -0.15, 0])
+    for way, cell in (("up", (13, 16)), ("the way that counts most", (2, 3))):
+        panel.way.setCurrentText(way)
+        click_in_map(panel, cell, qtbot)
+        lab.settle(panel)
+        if way != "up":
+            displacement = 0.15 * strongest_direction(look, frame, -2, *cell)
+        moved = move_joint(look, frame, -2, cell[0], displacement)
+        influence, seen, answer = panel.strip.views
+        np.testing.assert_allclose([seen.before, seen.xyz], moved.seen, atol=1e-6)
+        np.testing.assert_allclose([answer.before, answer.xyz], moved.answer, atol=1e-6)
+        mm = 1000 * moved.displacement
+        assert answer.facts[0] == f"{SHORT_NAMES[cell[1]]} {mm[cell[1]]:.1f} mm"
+        assert f"{np.delete(mm, cell[1]).max():.1f} mm" in answer.facts[1]
+        assert seen.facts == (f"{SHORT_NAMES[cell[0]]} 150 mm",)
+        matrix = capped_diagonal(sensitivity_of(look, frame, frame + 1).at(-2))
+        np.testing.assert_allclose(influence.strengths, matrix[:, cell[1]] / matrix.max(), 1e-5)
+        assert (influence.marked, seen.marked, answer.marked) == (cell[1], cell[0], cell[1])
+
+
+def test_joints_are_chosen_on_the_skeletons_and_brighter_where_they_count(lab, panel, qtbot):
+    strip = panel.strip
+    for view, joint, cell in ((0, 16, (4, 16)), (1, 13, (13, 16)), (2, 3, (13, 3))):
+        at = strip.place_of(view, joint).toPoint()
+        qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=at)
+        lab.settle(panel)
+        assert panel.cell == cell
+    shown = strip.views[0]
+    order = np.argsort(shown.strengths)
+    picture = strip.grab().toImage()
+    ratio = picture.devicePixelRatio()
+
+    def lightness(joint):
+        at = strip.place_of(0, joint)
+        return picture.pixelColor(round(at.x() * ratio), round(at.y() * ratio)).lightness()
+
+    # Away from the other joints, so that none is painted over.
+    points = np.array([strip.place_of(0, joint).toTuple() for joint in range(17)])
+    apart = np.linalg.norm(points[:, None] - points, axis=-1) + 99 * np.eye(17)
+    free = [joint for joint in order if apart[joint].min() > 9]
+    assert lightness(free[-1]) > lightness(free[0])
+
+
+def test_the_numbers_of_all_maps_are_exported_uncapped_and_the_picture_too(lab, panel, export_to):
     rows = list(csv.DictReader(export_to(panel, "csv").read_text().splitlines()[2:]))
-    matrix = [[float(row[key]) for key in list(row)[1:]] for row in rows]
-    np.testing.assert_allclose(matrix, panel.result.at(-2))
+    assert [row["t"] for row in rows[::17]] == [str(t) for t in range(1 - CONTEXT, 1)]
+    numbers = [[float(row[key]) for key in list(row)[2:]] for row in rows]
+    response = panel.result.sensitivity.response
+    np.testing.assert_allclose(np.reshape(numbers, response.shape), response)
+    assert QImage(str(export_to(panel, "png"))).size() == panel.body.size() * 2
+    svg = QSvgRenderer(str(export_to(panel, "svg")))
+    assert svg.isValid()
+    assert svg.viewBox().size() == panel.body.size()
 
 
 def test_other_models_and_frames_without_the_person_say_what_to_do(lab, panel):
