@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFileDialog
 from app.commands import SetTruth
 from app.operations.context import AppContext
 from app.workers.task import Task
-from pose_core.data.truth import load_truth, truth_beside
+from pose_core.data.truth import truth_beside
 from pose_core.errors import DataError
 from pose_core.session import Session, Truth
 
@@ -40,7 +40,7 @@ def ask_and_import(context: AppContext) -> None:
         context.window,
         "Import Ground Truth (3D)",
         context.settings.folder("truth"),
-        "Ground truth (*.npz);;All files (*)",
+        "Ground truth (*.npz *.c3d *.trc *.bvh *.amc);;All files (*)",
     )
     if name:
         context.settings.set_folder("truth", Path(name).parent)
@@ -53,7 +53,7 @@ def import_truth(context: AppContext, path: Path) -> None:
     if session is None:
         return
     revision = document.opened_revision
-    task = Task(ACTION, lambda: load_truth(path, session.clip), revision)
+    task = Task(ACTION, lambda: load_truth(path, session), revision)
 
     def on_read(truth: Truth) -> None:
         if document.opened_revision == revision:
@@ -62,6 +62,13 @@ def import_truth(context: AppContext, path: Path) -> None:
 
     task.succeeded.connect(on_read)
     context.start_task(task, ACTION)
+
+
+def load_truth(path: Path, session: Session) -> Truth:
+    """In the worker thread. OpenCV is slow to import, and only motion capture needs it."""
+    from pose_core.data.truth_motion import load_any_truth  # noqa: PLC0415
+
+    return load_any_truth(path, session)
 
 
 def remove(context: AppContext) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pose_core.commands.export import add_export_options, follow_export
-from pose_core.errors import Cancelled, ConfigError, DataError
+from pose_core.errors import Cancelled, ConfigError, DataError, ExportError
 from pose_core.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -66,6 +66,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "folder), MediaPipe, DeepLabCut, SLEAP, COCO, or PoseStage's own",
     )
     parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="print the error against these true 3D poses: npz, or motion capture of the same "
+        "movement as C3D, TRC, BVH or AMC",
+    )
+    parser.add_argument(
         "--names",
         default="",
         metavar="LIST",
@@ -89,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     with first_interrupt() as interrupt:
         finished = follow(records, interrupt)
     session = finished.session
-    if line := error_line(session):
+    if line := error_line(session, options.truth):
         print(line, file=sys.stderr)
     follow_export(
         export_session(session, options.out, formats, model=options.model, level=options.level)
@@ -120,23 +127,25 @@ def records_of(
     return estimate_from_keypoints(clip, imported.tracks, settings)
 
 
-def error_line(session: "Session") -> str:
-    """What the poses are off the truth, where one lies beside the video; otherwise empty."""
+def error_line(session: "Session", path: Path | None = None) -> str:
+    """What the poses are off the truth of a file, or of one beside the video; otherwise empty."""
     from pose_core.data.truth import truth_beside
+    from pose_core.data.truth_motion import load_any_truth
     from pose_core.metrics.against_truth import METRICS, stage_errors, true_person
     from pose_core.metrics.report import mean_error
 
+    where = path.name if path else "beside the clip"
     try:
-        truth = truth_beside(session.clip)
-    except DataError as error:
-        return f"posestage: warning: the truth beside the clip is not used: {error}"
+        truth = load_any_truth(path, session) if path else truth_beside(session.clip)
+    except (DataError, ExportError) as error:
+        return f"posestage: warning: the truth {where} is not used: {error}"
     person = true_person(replace(session, truth=truth))
     if truth is None or person is None or not person.runs:
         return ""
     run = list(person.runs.values())[-1]
     errors = stage_errors(run.poses, truth)[-1:]
     means = (f"{metric.name} {mean_error(errors, metric.name):.1f} mm" for metric in METRICS)
-    return f"error against the truth beside the clip: {', '.join(means)}"
+    return f"error against the truth {where}: {', '.join(means)}"
 
 
 def settings_of(options: argparse.Namespace, clip: "Clip") -> "EstimateSettings":

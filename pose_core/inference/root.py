@@ -9,6 +9,8 @@ from pose_core.geometry import perspective_root_fit
 _SMOOTH_S = 0.35
 # What the skeleton's ends leave out: sole below the ankle joint, metres.
 _ANKLE_HEIGHT_M = 0.08
+# Fewer keypoints of a pose do not tell where it stands.
+_FEWEST_KEYPOINTS = 6
 _SPINE = (0, 7, 8, 9, 10)
 _LEGS = ((1, 2, 3), (4, 5, 6))
 
@@ -23,7 +25,7 @@ def estimate_root(
     xyz : (T, J, 3) ndarray
         Root-relative, camera axes, metres; NaN where there is no pose.
     xy : (T, J, 2) ndarray
-        Pixels.
+        Pixels; NaN where a keypoint is missing.
     scores : (T, J) ndarray
     times_s : (T,) ndarray
     camera : Camera
@@ -32,14 +34,20 @@ def estimate_root(
     Returns
     -------
     (T, 3) float32 ndarray
-        Camera coordinates, metres; NaN where there is no pose. Depth is smoothed over time.
+        Camera coordinates, metres; NaN where there is no pose, or fewer than six keypoints. Depth
+        is smoothed over time.
     """
     root = np.full((len(xyz), 3), np.nan)
-    present = np.isfinite(xyz).all((1, 2)) & np.isfinite(xy).all((1, 2))
+    known = np.isfinite(xy).all(axis=-1)
+    present = np.isfinite(xyz).all((1, 2)) & (known.sum(axis=1) >= _FEWEST_KEYPOINTS)
     if not present.any():
         return root.astype(np.float32)
     rays = camera.rays(xy[present].astype(np.float64))
-    root[present] = root_from_rays(xyz[present], rays, scores[present], times_s[present])
+    # Missing keypoints are put in the middle of the others, where their small weight does no harm.
+    missing = ~known[present]
+    rays = np.where(missing[..., None], np.nanmean(rays, axis=1)[:, None], rays)
+    seen = np.where(missing, 0.0, scores[present])
+    root[present] = root_from_rays(xyz[present], rays, seen, times_s[present])
     return root.astype(np.float32)
 
 
