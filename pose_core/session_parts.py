@@ -113,7 +113,7 @@ def session_of(
     description: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
     clip: Clip,
-    known: Mapping[str, Track] | None = None,
+    known: Session | None = None,
 ) -> Session:
     """Inverse of `parts_of`.
 
@@ -122,58 +122,116 @@ def session_of(
     description : Mapping
     arrays : Mapping of str to ndarray
     clip : Clip
-    known : Mapping of str to Track, optional
-        By id as text: tracks that are there already and need not be put together.
+    known : Session, optional
+        Tracks, keypoints and runs that it has already are taken from it: what was computed of
+        them need not be computed again.
 
     Raises
     ------
     KeyError, TypeError, ValueError, AttributeError, ConfigError
         If something is missing, of another type or shape, or does not fit together.
     """
-    tracks = []
-    for track_id in map(str, description["track_ids"]):
-        track = known.get(track_id) if known else None
-        tracks.append(track or _track_of(track_id, description["tracks"][track_id], arrays, clip))
+    before = {str(track.track_id): track for track in known.tracks} if known else {}
     return Session(
         clip,
-        tuple(tracks),
+        tuple(
+            _track_of(track_id, description["tracks"][track_id], arrays, clip, before.get(track_id))
+            for track_id in map(str, description["track_ids"])
+        ),
         focal_px=_number_or_none(description["focal_px"]),
         body_height_m=_number_or_none(description["body_height_m"]),
-        truth=_truth_of(description["truth"], arrays, clip),
+        truth=_truth_of(description["truth"], arrays, clip, known.truth if known else None),
     )
 
 
 def _truth_of(
-    stored: dict[str, Any] | None, arrays: Mapping[str, np.ndarray], clip: Clip
+    stored: dict[str, Any] | None,
+    arrays: Mapping[str, np.ndarray],
+    clip: Clip,
+    known: Truth | None,
 ) -> Truth | None:
     if stored is None:
         return None
+    if known is not None:
+        before: Arrays = {}
+        facts = _truth_parts(known, before)
+        if facts == stored and all(array is arrays.get(key) for key, array in before.items()):
+            return known
     xy = _taken(arrays, "truth.xy", np.float32) if "truth.xy" in arrays else None
     poses = _poses_of(stored, arrays, ("truth.stages", "truth.root"), clip)
     return Truth(poses, xy, str(stored["source"]), bool(stored["is_beside_clip"]))
 
 
 def _track_of(
-    track_id: str, stored: dict[str, Any], arrays: Mapping[str, np.ndarray], clip: Clip
+    track_id: str,
+    stored: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    clip: Clip,
+    known: Track | None,
 ) -> Track:
-    key = f"track{track_id}"
-    sources = _taken(arrays, f"{key}.sources", np.uint8)
-    keypoints = Keypoints2D(
-        xy=_taken(arrays, f"{key}.xy", np.float32),
-        scores=_taken(arrays, f"{key}.scores", np.float32),
-        skeleton=SKELETONS[stored["skeleton"]],
-        sources=sources,
-    )
-    _check_shape(sources, keypoints.scores.shape)
-    swapped = None
+    key, swapped = f"track{track_id}", None
     if f"{key}.swapped" in arrays:
         swapped = _taken(arrays, f"{key}.swapped", np.bool_)
         _check_shape(swapped, (clip.num_frames,))
-    runs = {}
-    for model in stored["models"]:
-        run, keys = stored["runs"][model], (f"{key}.stages.{model}", f"{key}.root.{model}")
-        runs[str(model)] = ModelRun(_poses_of(run, arrays, keys, clip), dict(run["meta"]))
-    return Track(int(track_id), str(stored["name"]), keypoints, runs, swapped)
+    track = Track(
+        int(track_id),
+        str(stored["name"]),
+        _keypoints_of(key, stored, arrays, known),
+        {
+            str(model): _run_of(key, model, stored, arrays, clip, known)
+            for model in stored["models"]
+        },
+        swapped,
+    )
+    return known if known is not None and _is_same_track(track, known) else track
+
+
+def _is_same_track(track: Track, known: Track) -> bool:
+    """Whether all parts of two tracks are the same objects."""
+    return (
+        track.name == known.name
+        and track.keypoints is known.keypoints
+        and track.swapped_mask is known.swapped_mask
+        and list(track.runs) == list(known.runs)
+        and all(run is known.runs[model] for model, run in track.runs.items())
+    )
+
+
+def _keypoints_of(
+    key: str, stored: dict[str, Any], arrays: Mapping[str, np.ndarray], known: Track | None
+) -> Keypoints2D:
+    xy = _taken(arrays, f"{key}.xy", np.float32)
+    scores = _taken(arrays, f"{key}.scores", np.float32)
+    sources = _taken(arrays, f"{key}.sources", np.uint8)
+    skeleton = SKELETONS[stored["skeleton"]]
+    if known is not None and known.keypoints.skeleton == skeleton:
+        before = known.keypoints
+        if xy is before.xy and scores is before.scores and sources is before.sources:
+            return before
+    _check_shape(sources, scores.shape)
+    return Keypoints2D(xy, scores, skeleton, sources)
+
+
+def _run_of(
+    key: str,
+    model: str,
+    stored: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    clip: Clip,
+    known: Track | None,
+) -> ModelRun:
+    facts = stored["runs"][model]
+    poses = _poses_of(facts, arrays, (f"{key}.stages.{model}", f"{key}.root.{model}"), clip)
+    run = ModelRun(poses, dict(facts["meta"]))
+    before = known.runs.get(model) if known is not None else None
+    is_same = (
+        before is not None
+        and arrays[f"{key}.stages.{model}"] is before.poses.stages
+        and arrays[f"{key}.root.{model}"] is before.poses.root
+        and _pose_facts(poses) == _pose_facts(before.poses)
+        and run.meta == before.meta
+    )
+    return before if is_same and before is not None else run
 
 
 def _poses_of(

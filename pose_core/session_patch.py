@@ -148,14 +148,7 @@ class Patch:
                 if change is not None:
                     arrays[name] = change
         new_description = json_patch.patched(description, self.description)
-        known = {
-            str(track.track_id): track
-            for track in session.tracks
-            if not any(name.startswith(f"track{track.track_id}.") for name in self.arrays)
-            and new_description["tracks"].get(str(track.track_id))
-            is description["tracks"][str(track.track_id)]
-        }
-        other = session_of(new_description, arrays, session.clip, known)
+        other = session_of(new_description, arrays, session.clip, session)
         return other, Patch(json_patch.diff(new_description, description), back)
 
 

@@ -157,7 +157,7 @@ def _item(line: RecoveryLine) -> QTreeWidgetItem:
     people = ", ".join(info.people) or "nobody yet"
     file = Path(info.session_path).name if info.session_path else "not saved yet"
     if line.is_file_newer:
-        file += " (saved later)"
+        file = f"saved later: {file}"
     item = QTreeWidgetItem([Path(info.clip_path).name, people, str(info.num_edits), time, file])
     item.setToolTip(0, info.clip_path)
     item.setToolTip(1, people)

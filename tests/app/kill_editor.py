@@ -90,7 +90,7 @@ class Editor:
         self._context.document.opened.connect(self._on_opened)
         if dialog is None:
             self._window.open_path(self._path)
-        elif dialog.list.topLevelItem(0).text(4).endswith("(saved later)"):
+        elif dialog.list.topLevelItem(0).text(4).startswith("saved later"):
             # Killed after the session was saved, before its copy was removed.
             dialog.discard_button.click()
             (box,) = dialog.findChildren(QMessageBox)

@@ -405,7 +405,7 @@ def test_a_restored_session_is_saved_to_its_file_unless_that_has_changed(
     assert load_session(target.with_name("walk.backup1.posestage")).tracks[0].name == "Ann"
     window.offer_recovery()
     dialog = window.findChild(RecoveryDialog)
-    assert dialog.list.topLevelItem(0).text(4) == "walk.posestage (saved later)"
+    assert dialog.list.topLevelItem(0).text(4) == "saved later: walk.posestage"
     dialog.later_button.click()
     document.open(None)
     recovery.restore(window.context, window._autosave, abandoned[1])

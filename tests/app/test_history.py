@@ -217,6 +217,23 @@ def test_a_small_edit_stays_small_however_many_notes_there_are(document):
     assert abs(sizes[-1] - sizes[1]) < 100
 
 
+def test_what_a_command_leaves_alone_stays_the_same_object(document, session):
+    """What was computed of it, such as its errors, need not be computed again."""
+    document.undo_stack.push(RenamePerson(document, 1, "Ada"))
+    document.undo_stack.push(small_edit(document, 7))
+    first, second = document.session.tracks
+    assert second is session.tracks[1]
+    assert first.keypoints is session.tracks[0].keypoints
+    assert first.runs["three"] is session.tracks[0].runs["three"]
+    assert first.runs["temporal"] is not session.tracks[0].runs["temporal"]
+    assert document.session.truth is session.truth
+    truth = replace(session.truth, xy=None)
+    document.undo_stack.push(SetTruth(document, truth))
+    assert document.session.truth.xy is None
+    document.undo_stack.undo()
+    assert document.session.truth.xy is session.truth.xy
+
+
 def test_a_restored_history_has_names_and_announces_changes(document, session, tmp_path):
     document.undo_stack.push(RenamePerson(document, 1, "Ada"))
     document.undo_stack.push(small_edit(document, 7))
