@@ -155,7 +155,8 @@ def _truth_of(
     if known is not None:
         before: Arrays = {}
         facts = _truth_parts(known, before)
-        if facts == stored and all(array is arrays.get(key) for key, array in before.items()):
+        names = {*before, *(name for name in arrays if name.startswith("truth."))}
+        if facts == stored and all(before.get(name) is arrays.get(name) for name in names):
             return known
     xy = _taken(arrays, "truth.xy", np.float32) if "truth.xy" in arrays else None
     poses = _poses_of(stored, arrays, ("truth.stages", "truth.root"), clip)
