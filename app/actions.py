@@ -138,6 +138,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Where the stages of the model move the joints most.",
         needs="pose",
     ),
+    _A(
+        "go.model_disagreement",
+        "Next Frame Where Models Disagree",
+        "Shift+D",
+        "Where what is compared in the laboratory is farthest apart.",
+        needs="pose",
+    ),
     _A("pose.estimate", "Estimate", "Ctrl+Return", "Find the people and their 3D.", needs="clip"),
     _A(
         "pose.box",

@@ -240,6 +240,7 @@ class MainWindow(QMainWindow):
         return {
             **panels,
             "go.disagreement": lambda: laboratory.go_to_next("stages"),
+            "go.model_disagreement": lambda: laboratory.go_to_next("compare"),
             "go.next_problem": lambda: laboratory.go_to_next("anatomy"),
             "go.previous_problem": lambda: laboratory.go_to_next("anatomy", -1),
         }

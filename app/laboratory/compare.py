@@ -4,25 +4,37 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
     QMenu,
+    QPushButton,
     QSizePolicy,
     QSplitter,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
 )
 
+from app.laboratory.compare_scene import ColouredPose, CompareScene
 from app.laboratory.files import Table
 from app.laboratory.focus import Subject, stage_names_of
 from app.laboratory.number_table import NumberTable
 from app.laboratory.panel import Bench, LabPanel, Obstacle
+from app.laboratory.plots import DASHES, SERIES_COLOURS
 from app.laboratory.stage_strip import StageStrip, StageView
+from app.operations import navigation
+from app.views.truth import lane_top_mm
+from pose_core.analysis.disagreement import disagreement, peaks
 from pose_core.metrics.pose_error import mpjpe, pa_mpjpe
+from pose_core.palette import TRUTH as TRUTH_RGB
 from pose_core.skeleton import H36M_17
 
+LANE = "Disagreement"
+LANE_COLOUR = (150, 110, 150)
 MOST = 4
 TRUTH = ("truth", 0)
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
@@ -43,6 +55,8 @@ class Compared:
         Of the reference they are 0.
     reference : int
         Which of them is the reference.
+    disagreement_mm : (T,) ndarray
+        Between the models and stages; with one of them, between it and the truth.
     """
 
     titles: tuple[str, ...]
@@ -50,17 +64,22 @@ class Compared:
     mpjpe_mm: np.ndarray
     pa_mpjpe_mm: np.ndarray
     reference: int
+    disagreement_mm: np.ndarray
 
 
 class ComparePanel(LabPanel):
-    """A grid of skeletons with one camera, and a table of distances by joint."""
+    """Skeletons seen by one camera, distances by joint, and a lane with the disagreement."""
 
     title = "Compare"
     explanation = "Up to four of models, stages and truth. Drag a skeleton to turn all."
+    works_hidden = True  # for the lane of the timeline
     equation = (
         "MPJPE: mean over joints of &Vert;<b>x</b><sub>j</sub> &minus; <b>x</b><sub>j</sub>"
         "<sup>ref</sup>&Vert; with both pelvises together (Protocol 1). PA-MPJPE: the same after "
-        "the best rotation, translation and scale of each frame (Protocol 2). Millimetres."
+        "the best rotation, translation and scale of each frame (Protocol 2). Disagreement: mean "
+        "over joints and pairs of &Vert;<b>x</b><sub>j</sub><sup>a</sup> &minus; "
+        "<b>x</b><sub>j</sub><sup>b</sup>&Vert;, pelvises together; of the models alone where two "
+        "or more are shown. Millimetres."
     )
 
     def __init__(self, bench: Bench) -> None:
@@ -73,27 +92,52 @@ class ComparePanel(LabPanel):
         self.choice.setMenu(self._menu)
         self.reference = QComboBox()
         self.reference.setAccessibleName("Reference")
-        self.strip = StageStrip(has_ghosts=False)
+        self.strip, self.scene = StageStrip(), CompareScene()
+        self.strip.setAccessibleName("One beside the other")
+        self.strip.setToolTip("Drag to turn them all.")
+        self.in_one_scene = QCheckBox("In One Scene")
+        self.in_one_scene.setToolTip("All skeletons in one place, each in its colour.")
+        self.on_timeline = QCheckBox("On the Timeline")
+        self.on_timeline.setChecked(True)
+        self.on_timeline.setToolTip("A lane with the distance between the models.")
+        self.next_button = QPushButton("Next Disagreement")
+        self.next_button.setToolTip("Go to the next frame in which the models differ most.")
         self.joints = NumberTable("Joint", JOINT_NAMES)
+        self._lane_of: object | None = None
         self._lay_out()
-        self._menu.aboutToShow.connect(self._fill_menu)
-        self.reference.activated.connect(self.refresh)
+        self._connect()
 
     def _lay_out(self) -> None:
         controls = QHBoxLayout()
-        controls.addWidget(self.choice)
+        for widget in (self.choice, self.in_one_scene, self.on_timeline):
+            controls.addWidget(widget)
         controls.addStretch()
         controls.addWidget(QLabel("Reference:"))
         controls.addWidget(self.reference)
+        controls.addWidget(self.next_button)
+        self._pictures = QStackedWidget()
+        self._pictures.addWidget(self.strip)
+        self._pictures.addWidget(self.scene)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        split.addWidget(self.strip)
+        split.addWidget(self._pictures)
         split.addWidget(self.joints)
         split.setSizes([380, 260])
         layout = QVBoxLayout(self.body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(controls)
         layout.addWidget(split, 1)
+
+    def _connect(self) -> None:
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self.reference.activated.connect(self.refresh)
+        self.in_one_scene.toggled.connect(
+            lambda is_on: self._pictures.setCurrentWidget(self.scene if is_on else self.strip)
+        )
+        self.on_timeline.toggled.connect(self._on_lane_toggled)
+        self.next_button.clicked.connect(lambda: self.go_to_next(1))
+        self.strip.turned.connect(self.scene.set_orbit)
+        self.scene.turned.connect(self.strip.set_orbit)
 
     # -- choices ---------------------------------------------------------------------------
 
@@ -165,20 +209,24 @@ class ComparePanel(LabPanel):
         titles = _available(subject)
         poses = np.stack([_poses(subject, key) for key in keys])
         standard = poses[keys.index(reference)]
+        answers = poses[[key != TRUTH for key in keys]]
         return Compared(
             tuple(titles[key] for key in keys),
             poses,
             np.stack([mpjpe(each, standard) for each in poses]),
             np.stack([pa_mpjpe(each, standard) for each in poses]),
             keys.index(reference),
+            1000 * disagreement(answers if len(answers) > 1 else poses),
         )
 
     def show_result(self, subject: Subject, result: object) -> None:
         assert isinstance(result, Compared)
-        frame = subject.frame
-        reach = np.linalg.norm(result.poses[:, :: max(result.poses.shape[1] // 200, 1)], axis=-1)
-        radius = float(np.nanmax(reach, initial=0.5, where=np.isfinite(reach)))
-        self.strip.set_scene(self.bench.skeleton.level, radius)
+        self._show_lane(result)
+        if not self.isVisible():
+            return
+        frame, level = subject.frame, self.bench.skeleton.level
+        # A body as large in every frame, whatever its pose.
+        sample = result.poses[:, :: max(result.poses.shape[1] // 200, 1)]
         views = [
             StageView(title, result.poses[index, frame], self._facts(result, index, frame))
             for index, title in enumerate(result.titles)
@@ -186,9 +234,22 @@ class ComparePanel(LabPanel):
         # The thin skeleton has the colour of the truth: nothing else may have it.
         is_truth = result.titles[result.reference] == TRUTH[0]
         truth = result.poses[result.reference, frame] if is_truth else None
+        self.strip.set_scene(level, sample)
         self.strip.show_stages(tuple(views), result.reference, truth)
+        self.scene.set_scene(level, sample)
+        self.scene.show_poses(self._coloured(result, frame))
         self.joints.set_columns(self._columns(result))
         self.joints.set_numbers(self._numbers(result, frame))
+
+    def clear(self) -> None:
+        self._lane_of = None
+        self.bench.timeline.remove_lane(LANE)
+
+    def go_to_next(self, direction: int) -> None:
+        """Go to the next frame in which the models differ most; from the last to the first."""
+        if isinstance(self.result, Compared):
+            frames = peaks(self.result.disagreement_mm)
+            navigation.go_around(self.bench.context.view_state, frames, direction)
 
     def table(self) -> Table:
         subject, result = self.bench.focus.current, self.result
@@ -199,6 +260,38 @@ class ComparePanel(LabPanel):
         return Table(["joint", *self._columns(result)], rows)
 
     # -- showing ---------------------------------------------------------------------------
+
+    def _on_lane_toggled(self) -> None:
+        self._lane_of = None
+        self.refresh()
+
+    def _show_lane(self, result: Compared) -> None:
+        if self._lane_of is result:
+            return
+        self._lane_of = result
+        if not self.on_timeline.isChecked():
+            self.bench.timeline.remove_lane(LANE)
+            return
+        self.bench.timeline.add_lane(
+            LANE,
+            result.disagreement_mm,
+            colour=LANE_COLOUR,
+            value_range=(0.0, lane_top_mm(result.disagreement_mm)),
+            unit="mm",
+            is_high_bad=True,
+        )
+
+    def _coloured(self, result: Compared, frame: int) -> tuple[ColouredPose, ...]:
+        """The truth in its own colour, the others in those of curves."""
+        found, others = [], 0
+        for index, (title, poses) in enumerate(zip(result.titles, result.poses, strict=True)):
+            fact = self._facts(result, index, frame)[0]
+            colour, style = QColor(*TRUTH_RGB), Qt.PenStyle.SolidLine
+            if title != TRUTH[0]:
+                colour, style = QColor(*SERIES_COLOURS[others]), DASHES[others]
+                others += 1
+            found.append(ColouredPose(f"{title}: {fact}", poses[frame], colour, style))
+        return tuple(found)
 
     @staticmethod
     def _facts(result: Compared, index: int, frame: int) -> tuple[str, ...]:
