@@ -45,7 +45,10 @@ class Workspace(QMainWindow):
         self._people = self._dock("People", "people", people)
         self._laboratory = self._dock("Laboratory", "laboratory", laboratory)
         self._timeline = self._dock("Timeline", "timeline", _stacked(timeline, transport))
-        self._laboratory.toggleViewAction().toggled.connect(self._make_room)
+        # Queued: Qt does not bear that its layout changes while a dock is about to show.
+        self._laboratory.toggleViewAction().toggled.connect(
+            self._make_room, Qt.ConnectionType.QueuedConnection
+        )
         self._role = ROLES["analyst"]
         self._is_arranged = False
 
@@ -65,6 +68,7 @@ class Workspace(QMainWindow):
         is_first = not self._laboratory.isVisible()
         if is_first and self.height() - self._timeline.height() < ROOM_FOR_BOTH_PX:
             self.tabifyDockWidget(self._skeleton, self._laboratory)
+        self._make_room(True)
         self._laboratory.show()
         self._laboratory.raise_()
         is_below = self.dockWidgetArea(self._laboratory) == self.dockWidgetArea(self._skeleton)
@@ -121,6 +125,7 @@ class Workspace(QMainWindow):
 
     def arrange_for_analyst(self) -> None:
         """Video, 3D and people in a row, the timeline below; the laboratory when it is wanted."""
+        self._make_room(False)
         for dock in self._docks():
             dock.show()
         # It takes half of the right-hand side: only where it is wanted.
@@ -141,6 +146,7 @@ class Workspace(QMainWindow):
 
     def arrange_for_teacher(self) -> None:
         """Video, 3D and timeline in a column, and the laboratory beside it from top to bottom."""
+        self._make_room(True)
         for dock in (self._skeleton, self._laboratory, self._timeline):
             dock.show()
         self._people.hide()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel, QToolButton
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
 
 from app.dialogs.palette import PaletteDialog
 from app.views.workspace import ROLES
@@ -107,7 +107,7 @@ def test_workspaces_keep_layout_panel_and_letters(
     assert visible_docks(window) == {"skeleton", "people", "timeline"}
 
 
-def test_large_letters_are_not_cut_off(make_window, open_file, short_clip, qtbot, session):
+def test_large_letters_are_not_cut_off(make_window, open_file, short_clip, qtbot):
     window = make_window()
     window.resize(1280, 800)
     window.workspaces.choose("teacher")
@@ -125,8 +125,8 @@ def test_large_letters_are_not_cut_off(make_window, open_file, short_clip, qtbot
 
 def assert_all_words_fit(parent):
     """No label or button is smaller than its words, nor wider than what it lies in."""
-    widgets = [w for kind in (QLabel, QToolButton) for w in parent.findChildren(kind)]
-    shown = [w for w in widgets if w.isVisible() and w.text()]
+    buttons = [b for b in parent.findChildren(QAbstractButton) if b.icon().isNull()]
+    shown = [w for w in (*parent.findChildren(QLabel), *buttons) if w.isVisible() and w.text()]
     assert shown
     for widget in shown:
         if not (isinstance(widget, QLabel) and widget.wordWrap()):
