@@ -168,8 +168,8 @@ class WhatIf:
     def whole(self, moved: np.ndarray) -> WhatIfAnswer:
         """The answer in all frames that change; `moved` as in `quick`."""
         if self._whole_before is None:
-            # What a keypoint changes, and what those frames see.
-            reach = sum(self._network.context) + 2 * SMOOTH_FRAMES
+            # What a keypoint changes, what those frames see, and one of which samples are means.
+            reach = sum(self._network.context) + 2 * SMOOTH_FRAMES + 1
             window = self._window(reach, reach)
             self._whole_before = window, self._lifted(window, None, None)
         window, before = self._whole_before
@@ -196,9 +196,11 @@ class WhatIf:
         start_s, end_s = here_s - num_before / rate_hz, here_s + num_after / rate_hz
         start = int(np.searchsorted(times_s, start_s - _ROUNDING_S))
         end = int(np.searchsorted(times_s, end_s + _ROUNDING_S))
+        frames, spacing = self._stretch, max(round(fps / rate_hz), 1)
         # Frames of the window are samples where they are samples of the whole clip.
-        start -= start % max(round(fps / rate_hz), 1)
-        frames = self._stretch[start:end]
+        while start > 0 and (frames[start] - frames[0]) % spacing:
+            start -= 1
+        frames = frames[start:end]
         return _Window(frames, int(np.searchsorted(frames, self._frame)))
 
     def _seen(self, window: _Window, moved: np.ndarray | None) -> Stretch:
