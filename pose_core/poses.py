@@ -69,6 +69,13 @@ class Keypoints2D:
         """(T,) float32: mean confidence of the joints of each frame."""
         return self.scores.mean(axis=1)
 
+    @cached_property
+    def mean_score(self) -> float:
+        """Mean confidence of all joints in the frames with a person; 0 where there is none."""
+        return (
+            float(self.frame_scores[self.present_mask].mean()) if self.present_mask.any() else 0.0
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Poses3D:

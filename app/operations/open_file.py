@@ -113,7 +113,7 @@ def _opened(file: SessionFile, path: Path | None) -> Opened:
     """In the worker thread, once the video is found."""
     session, warning = with_truth_beside(file.session)
     for track in session.tracks:  # the views ask for them: of long clips they take a while
-        _ = track.keypoints.present_mask, track.keypoints.frame_scores
+        _ = track.keypoints.present_mask, track.keypoints.mean_score
     warnings = " ".join(filter(None, (session.clip.warning, warning, file.warning)))
     return Opened(replace(file, session=session, warning=warnings), path)
 

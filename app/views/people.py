@@ -2,7 +2,6 @@
 
 from html import escape
 
-import numpy as np
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
@@ -148,7 +147,7 @@ class PeopleView(QWidget):
 
 def _item_of(track: Track) -> QTreeWidgetItem:
     present = track.present_mask
-    score = float(np.mean(track.keypoints.frame_scores[present])) if present.any() else 0.0
+    score = track.keypoints.mean_score
     item = QTreeWidgetItem([track.name, str(int(present.sum())), f"{score:.2f}"])
     item.setData(NAME, TRACK_ROLE, track.track_id)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)

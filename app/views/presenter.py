@@ -12,6 +12,7 @@ from app.views.timeline import Timeline
 from app.views.video import PersonOverlay, VideoView
 from pose_core.camera import Camera
 from pose_core.errors import PoseStageError
+from pose_core.poses import Keypoints2D
 from pose_core.session import ModelRun, Session
 
 LIVE_INTERVAL_MS = 150
@@ -41,6 +42,8 @@ class Presenter(QObject):
         self._is_scrubbing = False
         self._failed_frame = -1
         self._has_poses = False
+        self._shown_ids: tuple[int, ...] = ()
+        self._lane_keypoints: Keypoints2D | None = None
         self._live_confidence = np.zeros(0)
         self._is_following = False
         self._frame_before = 0
@@ -94,6 +97,7 @@ class Presenter(QObject):
     def _on_opened(self) -> None:
         session = self._context.document.session
         self._shown_frame = -1
+        self._lane_keypoints = None
         self._video.clear()
         self._context.decoder.open(session.clip if session else None)
         num_frames = session.clip.num_frames if session else 0
@@ -122,6 +126,9 @@ class Presenter(QObject):
             self._show_camera(session)
         had_poses = self._has_poses
         self._show_people()
+        ids = tuple(track.track_id for track in session.tracks)
+        if change.kind == "people" and ids == self._shown_ids:
+            return  # another name: in long clips the rest takes a while
         self._show_poses()
         self._show_lanes()
         if self._has_poses and not had_poses:
@@ -200,6 +207,7 @@ class Presenter(QObject):
     def _show_poses(self) -> None:
         """Give the 3D view every person at the chosen model and stage."""
         session, state = self._context.document.session, self._context.view_state
+        self._shown_ids = tuple(track.track_id for track in session.tracks) if session else ()
         people = []
         for track in session.tracks if session else ():
             run = track.runs.get(state.model or "")
@@ -214,14 +222,18 @@ class Presenter(QObject):
     def _show_lanes(self) -> None:
         track = self._context.selected_track
         if track is None:
+            self._lane_keypoints = None
             self._timeline.set_confidence(None)
             self._timeline.set_present_mask(None)
             self._timeline.set_swapped_mask(None)
             return
+        self._timeline.set_swapped_mask(track.swapped_mask)
+        if track.keypoints is self._lane_keypoints:
+            return
+        self._lane_keypoints = track.keypoints
         present = track.present_mask
         self._timeline.set_confidence(np.where(present, track.keypoints.frame_scores, np.nan))
         self._timeline.set_present_mask(present)
-        self._timeline.set_swapped_mask(track.swapped_mask)
 
     def _show_range(self) -> None:
         frames = self._context.view_state.range
@@ -267,6 +279,7 @@ class Presenter(QObject):
         if self._is_following:
             self._context.view_state.set_frame(self._frame_before)
         self._is_following = False
+        self._lane_keypoints = None  # live results took the place of theirs
         self._show_people()
         self._show_lanes()
 

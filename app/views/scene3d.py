@@ -98,7 +98,8 @@ class Extent:
     @classmethod
     def of(cls, people: list[PersonPoses3D]) -> "Extent | None":
         """Extent of all people, None if there is no pose at all."""
-        sampled = [person.scene_xyz(person.sample) for person in people]
+        step = max(sum(len(person.camera_xyz) for person in people) // SAMPLES, 1)
+        sampled = [person.scene_xyz(slice(None, None, step)) for person in people]
         points = np.concatenate([np.zeros((0, 17, 3)), *sampled])
         known = points[np.isfinite(points).all(axis=2)]
         if not len(known):

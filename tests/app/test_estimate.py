@@ -222,7 +222,10 @@ def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbo
     np.testing.assert_array_equal(track.keypoints.xy, before.keypoints.xy)
     document.undo_stack.undo()
     assert document.session.body_height_m is None
-    assert document.session.tracks[0] is before
+    (undone,) = document.session.tracks
+    assert undone.keypoints is before.keypoints
+    stages = undone.runs["temporal"].poses.stages
+    assert stages is before.runs["temporal"].poses.stages
 
 
 def test_the_real_pipeline_estimates_from_the_window(make_window, open_file, qtbot):
