@@ -67,9 +67,23 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("file.locate", "Locate the Video...", tip="Say where the video lies now.", needs="clip"),
     _A("file.export", "Export...", "Ctrl+E", "BVH, CSV, NPZ, JSON, video.", needs="pose"),
     _A(
+        "file.export_keypoints",
+        "Export Keypoints (2D)...",
+        tip="Of all people, as COCO keypoints, CSV or npz: annotations for other programs.",
+        needs="person",
+    ),
+    _A(
+        "file.import_keypoints",
+        "Import Keypoints (2D)...",
+        tip="People of OpenPose, MediaPipe, DeepLabCut, SLEAP or COCO in place of the detector's.",
+        needs="clip",
+        starts_group=True,
+    ),
+    _A(
         "file.import_truth",
         "Import Ground Truth (3D)...",
-        tip="Exact 3D poses of a person in this clip, to see the errors of the estimate (npz).",
+        tip="Exact 3D poses of a person in this clip, to see the errors of the estimate: npz, or "
+        "motion capture as C3D, TRC, BVH, AMC.",
         needs="clip",
     ),
     _A(

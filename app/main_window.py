@@ -20,6 +20,8 @@ from app.laboratory.panel import Bench
 from app.operations import (
     editing,
     export,
+    export_keypoints,
+    import_keypoints,
     lift,
     navigation,
     open_file,
@@ -183,6 +185,8 @@ class MainWindow(QMainWindow):
             "file.save_copy": lambda: save_session.save_a_copy(context),
             "file.locate": lambda: open_file.locate_open_video(context),
             "file.export": lambda: export.ask_and_export(context),
+            "file.export_keypoints": lambda: export_keypoints.ask_and_export(context),
+            "file.import_keypoints": lambda: import_keypoints.ask_and_import(context),
             "file.import_truth": lambda: truth.ask_and_import(context),
             "file.remove_truth": lambda: truth.remove(context),
             "file.quit": self.close,
@@ -377,9 +381,7 @@ class MainWindow(QMainWindow):
     def _shortcut_lines(self) -> list[ShortcutLine]:
         table = self.actions_table
         return [
-            ShortcutLine(
-                spec.id, spec.menu, spec.text.removesuffix("..."), table.keys_of(spec.id)
-            )
+            ShortcutLine(spec.id, spec.menu, spec.text.removesuffix("..."), table.keys_of(spec.id))
             for spec in ACTIONS
         ]
 
@@ -424,7 +426,15 @@ class MainWindow(QMainWindow):
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             event.acceptProposedAction()
-            self.open_path(paths[0])
+            self._take_dropped(paths[0])
+
+    def _take_dropped(self, path: Path) -> None:
+        if truth.is_motion(path):
+            truth.import_truth(self.context, path)
+        elif import_keypoints.is_keypoint_file(path):
+            import_keypoints.import_keypoints(self.context, path)
+        else:
+            self.open_path(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.estimator.is_running:

@@ -3,6 +3,7 @@
 import lzma
 import math
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -77,7 +78,16 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(info) as member:
         shape, is_fortran, dtype = read_header(member, info)
         array = np.frombuffer(member.read(), dtype) if math.prod(shape) else np.zeros(0, dtype)
+    if dtype.kind == "U":
+        _check_text(array)
     return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _check_text(texts: np.ndarray) -> None:
+    """Raise ValueError for numbers that are no characters: numpy makes texts of them unseen."""
+    codes = np.frombuffer(texts.tobytes(), texts.dtype.byteorder.replace("|", "=") + "u4")
+    if codes.max(initial=0) > sys.maxunicode or ((codes >= 0xD800) & (codes < 0xE000)).any():
+        raise ValueError("a text has characters that do not exist")
 
 
 def read_header(member: IO[bytes], info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -94,8 +104,8 @@ def read_header(member: IO[bytes], info: zipfile.ZipInfo) -> tuple[tuple[int, ..
         (2, 0): np.lib.format.read_array_header_2_0,
     }[version]
     shape, is_fortran, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects")
+    if dtype.hasobject or dtype.names is not None:
+        raise ValueError("it holds Python objects or records")
     num_bytes = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or num_bytes != info.file_size - member.tell():
         raise ValueError(f"{info.filename} is not of the size that it states")

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QFileDialog
 from app.commands import SetTruth
 from app.operations.context import AppContext
 from app.workers.task import Task
-from pose_core.data.truth import truth_beside
+from pose_core.data.mocap_files import MOTION_SUFFIXES, suffix_of
+from pose_core.data.truth import SUFFIX, truth_beside
 from pose_core.errors import DataError
 from pose_core.session import Session, Truth
 
@@ -30,6 +31,11 @@ def with_truth_beside(session: Session) -> tuple[Session, str]:
         return replace(session, truth=truth_beside(session.clip)), ""
     except DataError as error:
         return session, f"The ground truth beside the video is not used. {error}"
+
+
+def is_motion(path: Path) -> bool:
+    """Whether it ends like motion capture, or like the truth of a clip."""
+    return suffix_of(path) in MOTION_SUFFIXES or path.name.lower().endswith(SUFFIX)
 
 
 def ask_and_import(context: AppContext) -> None:

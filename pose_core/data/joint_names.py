@@ -24,6 +24,31 @@ NEEDED = tuple(f"{side}_{joint}" for side in SIDES for joint in LIMB_JOINTS)
 _PREFIXES = ("mixamorig", "ccbase", "bip001", "bip01", "robot", "jbipc", "jbip", "actor")
 _SIDE_AT_THE_END = re.compile(r"[ ._-]([lr])$", re.IGNORECASE)
 
+
+class MissingJoints(DataError):
+    """Joints cannot be found by their names.
+
+    Parameters
+    ----------
+    message, hint : str
+    joints : tuple of str
+        Canonical joints that were not found.
+    names : tuple of str
+        All that the file has.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        joints: tuple[str, ...] = (),
+        names: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint)
+        self.joints = joints
+        self.names = names
+
+
 # What a canonical joint is: a weight for each point of the file.
 Recipe = Mapping[str, float]
 
@@ -216,10 +241,12 @@ def require(match: JointMatch, names: Sequence[str]) -> None:
     """Refuse a file in which a needed joint was not found, or joints of several people were."""
     missing = [joint for joint in NEEDED if joint not in match.joints]
     if missing:
-        raise DataError(
+        raise MissingJoints(
             f"Joints are missing: {', '.join(missing)} (read as: {match.naming}).",
             f'{_has(names)} Name the joints in a settings file: {{"joints": {{"left_hip": '
             '"NAME", ...}}.',
+            tuple(missing),
+            tuple(names),
         )
     used = {name for recipe in match.joints.values() for name in recipe}
     people = sorted({name.rpartition(":")[0] for name in used if ":" in name})

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pose_core.clip import Clip
+from pose_core.data.joint_names import MissingJoints
 from pose_core.data.keypoint_joints import mapped
 from pose_core.data.keypoint_people import linked
 from pose_core.errors import DataError
@@ -62,13 +63,17 @@ def import_keypoints(
     ------
     ExportError
         If the file cannot be read or is damaged.
+    MissingJoints
+        If joints cannot be found by their names.
     DataError
-        If joints cannot be found by their names, the file does not fit the clip, or nobody in it
-        has at least six joints.
+        If the file does not fit the clip, or nobody in it has at least six joints.
     """
     found = load_keypoints(path, clip.path.name)
     try:
         return _people(mapped(found, names), clip)
+    except MissingJoints as error:
+        text = f"{path}: {error.message}"
+        raise MissingJoints(text, error.hint, error.joints, error.names) from error
     except DataError as error:
         raise DataError(f"{path}: {error.message}", error.hint) from error
 

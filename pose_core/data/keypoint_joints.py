@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pose_core.data.joint_names import NEEDED, NameIndex, match_joints
+from pose_core.data.joint_names import NEEDED, MissingJoints, NameIndex, match_joints
 from pose_core.detection.landmark_map import h36m_map
 from pose_core.errors import DataError
 from pose_core.interchange.named_keypoints import NamedKeypoints
@@ -36,8 +36,10 @@ def mapped(keypoints: NamedKeypoints, names: Mapping[str, str] | None = None) ->
 
     Raises
     ------
-    DataError
+    MissingJoints
         If joints cannot be found: says which, and which names the file has.
+    DataError
+        If `names` has a joint or a name that is not there.
     """
     called = _renamed(keypoints.names, names or {})
     for skeleton in _WHOLE:
@@ -90,7 +92,7 @@ def _by_limbs(
     """From the twelve joints of arms and legs, and what there is of the head."""
     try:
         match = match_joints(names)
-    except DataError as error:
+    except MissingJoints as error:
         raise _unmapped(error, keypoints.names) from error
     # Each is made of one point: only names of skeletons with all joints mix several.
     points = {
@@ -177,11 +179,13 @@ def _with_joints(
     )
 
 
-def _unmapped(error: DataError, names: Sequence[str]) -> DataError:
+def _unmapped(error: MissingJoints, names: tuple[str, ...]) -> MissingJoints:
     shown = ", ".join(name[:40] for name in names[:60])
-    return DataError(
-        f"{error.message.partition(' (read as')[0]}. The file has: {shown}"
+    return MissingJoints(
+        f"Joints are missing: {', '.join(error.joints)}. The file has: {shown}"
         f"{' ...' if len(names) > 60 else ''}.",
         "Say what these joints are called in it, for example: --names left_hip=HipL,right_hip=HipR "
-        "(in the window, the import asks for it).",
+        "(the window asks for it).",
+        error.joints,
+        names,
     )

@@ -19,7 +19,8 @@ from pose_core.interchange.reading import open_to_read
 from pose_core.interchange.trc import read_trc
 from pose_core.skeleton import H36M_17, MOCAP_21
 
-SUFFIXES = (".npz", ".bvh", ".bvh.gz", ".amc", ".c3d", ".trc")
+MOTION_SUFFIXES = (".bvh", ".bvh.gz", ".amc", ".c3d", ".trc")
+SUFFIXES = (".npz", *MOTION_SUFFIXES)
 NPZ_HINT = (
     "Expected npz files with positions (T, J, 3), h36m17 (17,) and fps, as docs/formats.md says."
 )

@@ -14,7 +14,7 @@ import numpy as np
 from pose_core.camera import Camera
 from pose_core.clip import Clip
 from pose_core.data.joint_names import NEEDED
-from pose_core.data.mocap_files import SUFFIXES, suffix_of
+from pose_core.data.mocap_files import MOTION_SUFFIXES, suffix_of
 from pose_core.data.recording import Recording, load_recording
 from pose_core.data.recording_settings import settings_for
 from pose_core.data.truth import FPS_TOLERANCE, load_truth
@@ -23,7 +23,6 @@ from pose_core.poses import Poses3D
 from pose_core.session import Session, Track, Truth
 from pose_core.skeleton import H36M_17
 
-MOTION_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix != ".npz")
 # Joints that mean the same to every program; along the back and in the head they differ.
 _LIMBS = np.array([H36M_17.index(joint) for joint in NEEDED])
 _SURE_SCORE = 0.5

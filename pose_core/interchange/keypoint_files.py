@@ -22,7 +22,6 @@ from pose_core.interchange.person import PersonPoses
 from pose_core.interchange.reading import csv_rows, open_to_read, read_json_text
 from pose_core.interchange.sleap import is_analysis, load_sleap_analysis, load_slp
 
-SUFFIXES = (".json", ".csv", ".npz", ".h5", ".hdf5", ".slp")
 _KNOWN = (
     "Files of keypoints are: a folder of OpenPose; JSON of COCO or MediaPipe; CSV of DeepLabCut, "
     "MediaPipe or PoseStage; HDF5 of DeepLabCut or SLEAP; .slp; .npz of PoseStage."

@@ -7,6 +7,7 @@ import numpy as np
 from pose_core.errors import ExportError
 from pose_core.session import Session
 
+KEYPOINT_SUFFIXES = (".json", ".csv", ".npz", ".h5", ".hdf5", ".slp")
 # No picture is that large: a number beyond it is damage.
 LARGEST_PIXEL = 1e6
 # Marks of COCO: 1 is marked but hidden, 2 is visible. What is hidden has been guessed.

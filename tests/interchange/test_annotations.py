@@ -195,3 +195,16 @@ def test_damaged_files_are_refused_in_words(tmp_path, name, capsys):
         path.write_bytes(mutated(intact, random.Random(f"suite {name} {number}")))
         outcome, text = attempt(name, path)
         assert outcome not in FAILURES, f"{number}: {text}"
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800])
+def test_texts_that_are_none_are_refused(tmp_path, annotated, code):
+    """numpy takes them, and Python fails when somebody reads them."""
+    path = exported(annotated, tmp_path, "keypoints")["walk.keypoints.npz"]
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    names = content["person_names"].copy()
+    names.view("u4")[0] = code
+    np.savez(path, **content | {"person_names": names})
+    with pytest.raises(ExportError, match="characters that do not exist"):
+        load_keypoints(path)
