@@ -18,6 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.dialogs.threshold_form import ThresholdForm
+from pose_core.analysis.anatomy import AnatomyThresholds
+
 
 @dataclass(frozen=True)
 class ClipScale:
@@ -64,18 +67,20 @@ class SettingsDialog(QDialog):
     ----------
     choices : dict of str to list of Choice
         By the title of their page.
+    thresholds : AnatomyThresholds
     scale : ClipScale, optional
         None when no clip is open.
     on_accept : callable
-        Called with the chosen values and the scale.
+        Called with the chosen values, the thresholds and the scale.
     parent : QWidget
     """
 
     def __init__(
         self,
         choices: dict[str, list[Choice]],
+        thresholds: AnatomyThresholds,
         scale: ClipScale | None,
-        on_accept: Callable[[dict[str, str], ClipScale | None], None],
+        on_accept: Callable[[dict[str, str], AnatomyThresholds, ClipScale | None], None],
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
@@ -88,6 +93,8 @@ class SettingsDialog(QDialog):
         self.tabs = QTabWidget()
         for title, page in choices.items():
             self.tabs.addTab(self._choices_page(page), title)
+        self.thresholds = ThresholdForm(thresholds)
+        self.tabs.addTab(self._anatomy_page(), "Anatomy")
         if scale is not None:
             self.tabs.addTab(self._clip_page(scale), "This Clip")
         buttons = QDialogButtonBox(
@@ -106,7 +113,7 @@ class SettingsDialog(QDialog):
     def accept(self) -> None:
         """Hand over the values."""
         values = {key: box.currentData() for key, box in self.boxes.items()}
-        self._on_accept(values, self._chosen_scale())
+        self._on_accept(values, self.thresholds.values(), self._chosen_scale())
         super().accept()
 
     def _choices_page(self, choices: list[Choice]) -> QWidget:
@@ -121,6 +128,14 @@ class SettingsDialog(QDialog):
             form.addRow(choice.label, box)
             if choice.tip:
                 form.addRow("", _hint(choice.tip))
+        return page
+
+    def _anatomy_page(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.addWidget(_hint("What counts as a problem in the laboratory's panel Anatomy."))
+        layout.addWidget(self.thresholds)
+        layout.addStretch()
         return page
 
     def _clip_page(self, scale: ClipScale) -> QWidget:

@@ -16,12 +16,13 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from app.dialogs.threshold_form import ThresholdForm
 from app.laboratory.files import Table
 from app.laboratory.focus import Subject
 from app.laboratory.panel import Bench, LabPanel
 from app.laboratory.problem_table import KIND_TITLES, ProblemModel, shown_unit
-from app.laboratory.thresholds import ThresholdForm, stored_thresholds
 from app.operations import edit_poses, navigation
+from app.operations.thresholds import store_thresholds, stored_thresholds
 from app.views.lanes import WARNING
 from pose_core.analysis.anatomy import AnatomyFindings, anatomy_findings
 from pose_core.analysis.problems import Problem, problems_of
@@ -79,7 +80,7 @@ class AnatomyPanel(LabPanel):
         self.summary = QLabel()
         self.on_timeline = QCheckBox("On the Timeline")
         self.on_timeline.setChecked(True)
-        self.thresholds = ThresholdForm(bench.context.settings)
+        self.thresholds = ThresholdForm(stored_thresholds(bench.context.settings))
         self.thresholds.hide()
         self.thresholds_button = QToolButton()
         self.thresholds_button.setText("Thresholds")
@@ -112,7 +113,8 @@ class AnatomyPanel(LabPanel):
 
     def _connect(self) -> None:
         self.thresholds_button.toggled.connect(self._show_thresholds)
-        self.thresholds.changed.connect(self.refresh)
+        self.thresholds.changed.connect(self._store_thresholds)
+        self.bench.context.settings_changed.connect(self._take_settings)
         self.on_timeline.toggled.connect(self._on_lanes_toggled)
         self.next_button.clicked.connect(lambda: self.go_to_next(1))
         self.problems.clicked.connect(self._on_clicked)
@@ -177,6 +179,15 @@ class AnatomyPanel(LabPanel):
         """Show the thresholds in place of the problems: there is not room for both."""
         self.thresholds.setVisible(are_shown)
         self.problems.setVisible(not are_shown)
+
+    def _store_thresholds(self) -> None:
+        store_thresholds(self.bench.context.settings, self.thresholds.values())
+        self.refresh()
+
+    def _take_settings(self) -> None:
+        """The thresholds may have been changed in the dialog of the settings."""
+        self.thresholds.set_values(stored_thresholds(self.bench.context.settings))
+        self.refresh()
 
     def _on_lanes_toggled(self) -> None:
         self._remove_lanes()

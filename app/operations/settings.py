@@ -5,7 +5,9 @@ from app.operations.context import AppContext
 from app.operations.lift import set_scale
 from app.operations.models import ModelChoice
 from app.operations.safety import AUTOSAVE_SECONDS, BACKUPS, HISTORY_MB
+from app.operations.thresholds import store_thresholds, stored_thresholds
 from app.widgets.theme import THEMES, theme
+from pose_core.analysis.anatomy import AnatomyThresholds
 from pose_core.camera import Camera
 
 DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
@@ -22,8 +24,9 @@ def show_settings(
             "Application": _choices(context, models),
             "Saving and Undo": _saving_choices(context),
         },
+        stored_thresholds(context.settings),
         _scale(context),
-        lambda values, scale: _apply(context, values, scale),
+        lambda values, thresholds, scale: _apply(context, values, thresholds, scale),
         context.window,
     )
     if of_clip:
@@ -85,9 +88,15 @@ def _scale(context: AppContext) -> ClipScale | None:
     return ClipScale(session.body_height_m, session.focal_px, assumed)
 
 
-def _apply(context: AppContext, values: dict[str, str], scale: ClipScale | None) -> None:
+def _apply(
+    context: AppContext,
+    values: dict[str, str],
+    thresholds: AnatomyThresholds,
+    scale: ClipScale | None,
+) -> None:
     for key, value in values.items():
         context.settings.set(key, value)
+    store_thresholds(context.settings, thresholds)
     theme().choose(values["theme"])
     context.settings_changed.emit()
     session = context.document.session

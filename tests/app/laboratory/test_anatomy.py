@@ -6,14 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QPushButton
 
 from app.commands import SetTracks
 from app.dialogs.error_dialog import ErrorDialog
+from app.dialogs.settings_dialog import SettingsDialog
 from app.document import Change
 from app.laboratory.problem_table import KIND_TITLES
-from app.laboratory.thresholds import stored_thresholds
+from app.operations.thresholds import stored_thresholds
 from pose_core.analysis.anatomy import AnatomyThresholds, anatomy_findings
-from pose_core.analysis.fixes import interpolate, smooth, swap_sides
+from pose_core.analysis.fixes import interpolate, interpolate_root, smooth, swap_sides
 from pose_core.analysis.problems import problems_of
 from pose_core.levelling import UP, levelling_rotation
 from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
@@ -151,6 +155,23 @@ def test_a_threshold_is_kept_and_changes_what_is_found(lab, panel, settings):
     assert stored_thresholds(settings).jump_m_s == AnatomyThresholds().jump_m_s
 
 
+def test_thresholds_of_the_settings_are_those_of_the_panel_and_kept_on_ok(lab, panel, settings):
+    lab.window.actions_table["edit.settings"].trigger()
+    dialog = lab.window.findChild(SettingsDialog)
+    dialog.thresholds.boxes["jump_m_s"].setValue(1.5)
+    assert stored_thresholds(settings) == AnatomyThresholds()
+    dialog.accept()
+    lab.settle(panel)
+    assert stored_thresholds(settings) == AnatomyThresholds(jump_m_s=1.5)
+    assert panel._model.problems == problems_of(expected(lab, jump_m_s=1.5))
+    assert panel.thresholds.boxes["jump_m_s"].value() == 1.5
+    reset = panel.thresholds.findChild(QPushButton)
+    reset.click()
+    lab.settle(panel)
+    assert stored_thresholds(settings) == AnatomyThresholds()
+    assert panel._model.problems == problems_of(expected(lab))
+
+
 def test_swapped_legs_are_put_right_in_2d_and_3d_and_undone_bit_by_bit(lab, panel, qtbot, tmp_path):
     before = lab.track
     problem = select(panel, "side_swap", "legs", qtbot)
@@ -188,6 +209,10 @@ def test_a_jump_is_interpolated_away_and_undone_bit_by_bit(lab, panel, qtbot):
         before.runs["fine"].poses.stages, times_s, problem.start, problem.end
     )
     np.testing.assert_array_equal(lab.run.poses.stages, expected_stages)
+    root = np.asarray(before.runs["fine"].poses.root)
+    on_the_way = interpolate_root(root, times_s, problem.start, problem.end)
+    np.testing.assert_array_equal(lab.run.poses.root, on_the_way)
+    assert not np.array_equal(on_the_way, root)
     assert lab.track.runs["rough"] is before.runs["rough"]
     jumps = [p for p in panel._model.problems if (p.kind, p.place) == ("jump", "left_wrist")]
     assert not [p for p in jumps if p.start == problem.start]
@@ -223,6 +248,10 @@ def test_lanes_go_with_their_box_and_the_numbers_are_exported(lab, panel, export
     rows = list(csv.DictReader(export_to(panel, "csv").read_text().splitlines()[2:]))
     assert [int(row["first frame"]) for row in rows] == [p.start for p in panel._model.problems]
     assert float(rows[0]["severity"]) == panel._model.problems[0].severity
+    assert QImage(str(export_to(panel, "png"))).size() == panel.body.size() * 2
+    svg = QSvgRenderer(str(export_to(panel, "svg")))
+    assert svg.isValid()
+    assert svg.viewBox().size() == panel.body.size()
     assert KIND_TITLES["side_swap"] in lab.window.timeline._lanes
     panel.on_timeline.click()
     assert not set(KIND_TITLES.values()) & set(lab.window.timeline._lanes)
