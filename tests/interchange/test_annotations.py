@@ -199,7 +199,7 @@ def test_damaged_files_are_refused_in_words(tmp_path, name, capsys):
 
 @pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800])
 def test_texts_that_are_none_are_refused(tmp_path, annotated, code):
-    """numpy takes them, and Python fails when somebody reads them."""
+    """To numpy they are fine; Python fails when somebody reads them."""
     path = exported(annotated, tmp_path, "keypoints")["walk.keypoints.npz"]
     with np.load(path) as arrays:
         content = dict(arrays)
