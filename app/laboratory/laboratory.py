@@ -54,6 +54,12 @@ def _compare(bench: Bench) -> LabPanel:
     return ComparePanel(bench)
 
 
+def _what_if(bench: Bench) -> LabPanel:
+    from app.laboratory.what_if import WhatIfPanel
+
+    return WhatIfPanel(bench)
+
+
 # In the order of the tabs: name, title, maker.
 PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("stages", "Stages", _stages),
@@ -63,6 +69,7 @@ PANELS: tuple[tuple[str, str, Callable[[Bench], LabPanel]], ...] = (
     ("self_correction", "Self-Correction", _self_correction),
     ("sensitivity", "Sensitivity", _sensitivity),
     ("compare", "Compare", _compare),
+    ("what_if", "What-If", _what_if),
 )
 
 
