@@ -11,6 +11,7 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 from pose_core.errors import SessionError
 from pose_core.session import Session
 from pose_core.session_history import Change, History, Step
+from pose_core.session_patch import Patch, joined
 
 __all__ = ["Change", "SavedFile", "SessionDocument", "StepCommand"]
 
@@ -105,6 +106,7 @@ class SessionDocument(QObject):
         self.history_bytes = HISTORY_BYTES
         self.is_restoring = False
         self._is_unsaved = False
+        self._num_recovered = 0
         self.undo_stack = QUndoStack(self)
         self.undo_stack.cleanChanged.connect(self._emit_modified)
         # Queued: the stack must not be changed while it does or undoes something.
@@ -121,7 +123,7 @@ class SessionDocument(QObject):
     def num_unsaved_steps(self) -> int:
         """How many steps lie between the session and its file, as far as it is known."""
         clean = self.undo_stack.cleanIndex()
-        return abs(self.undo_stack.index() - max(clean, 0))
+        return self._num_recovered + abs(self.undo_stack.index() - max(clean, 0))
 
     @property
     def title(self) -> str:
@@ -138,6 +140,7 @@ class SessionDocument(QObject):
         history: History | None = None,
         save_id: str = "",
         is_recovered: bool = False,
+        num_recovered: int = 0,
     ) -> None:
         """Replace the session by another one.
 
@@ -153,6 +156,8 @@ class SessionDocument(QObject):
             Of the file.
         is_recovered : bool
             It comes from an automatic copy and is not in its file yet.
+        num_recovered : int
+            How many steps that copy was away from the file.
         """
         self.session = session
         self.path = path
@@ -161,6 +166,7 @@ class SessionDocument(QObject):
         if session is not None and path is not None and not is_recovered:
             self.saved = SavedFile(path, session)
         self._is_unsaved = is_recovered
+        self._num_recovered = num_recovered
         self.revision += 1
         self.opened_revision = self.revision
         history = history or History()
@@ -175,6 +181,44 @@ class SessionDocument(QObject):
         self.revision += 1
         for change in changes:
             self.changed.emit(change)
+
+    def is_done(self, command: StepCommand) -> bool:
+        """Whether a command lies on the stack and is not undone."""
+        stack = self.undo_stack
+        return any(stack.command(i) is command for i in range(stack.index()))
+
+    def extend_step(self, command: StepCommand, patch: Patch, change: Change) -> bool:
+        """Do more in a step that is done already: both are undone together.
+
+        Parameters
+        ----------
+        command : StepCommand
+        patch : Patch
+            Leads from the present session to the one with more; of arrays alone.
+        change : Change
+
+        Returns
+        -------
+        bool
+            False, and nothing is done, where the step is not done any more or another one after
+            it has changed the same arrays.
+        """
+        if self.session is None or not self.is_done(command):
+            return False
+        commands = [self.undo_stack.command(i) for i in range(self.undo_stack.count())]
+        later = list(self._steps())[commands.index(command) + 1 :]
+        if any(patch.arrays.keys() & step.patch.arrays.keys() for step in later):
+            return False
+        session, back = patch.exchange(self.session)
+        old = command.step
+        changes = old.changes if change in old.changes else (*old.changes, change)
+        command.step = Step(old.text, changes, joined(old.patch, back, session))
+        if self.undo_stack.isClean():
+            self._is_unsaved = True
+        self.apply(session, (change,))
+        self._watch_history()
+        self._emit_modified()
+        return True
 
     def relocate(self, session: Session) -> None:
         """Take the same session with its video at another place; this cannot be undone."""
@@ -193,6 +237,7 @@ class SessionDocument(QObject):
         self.save_id = save_id
         if revision == self.revision:
             self._is_unsaved = False
+            self._num_recovered = 0
             self.undo_stack.setClean()
         self._emit_modified()
 

@@ -53,6 +53,7 @@ def restore(
             history=history,
             save_id=recovered.info.save_id if path else "",
             is_recovered=True,
+            num_recovered=recovered.info.num_edits,
         )
         autosave.adopt(folder)
         if recovered.warning:

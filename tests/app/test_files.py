@@ -184,7 +184,7 @@ def test_what_is_saved_comes_back(window_with_people, tmp_path, monkeypatch, qtb
 
 
 def test_a_save_that_fails_is_told_and_closes_nothing(
-    window_with_people, tmp_path, monkeypatch, qtbot
+    window_with_people, tmp_path, monkeypatch, qtbot, request
 ):
     window, document = window_with_people, window_with_people.context.document
     choose(monkeypatch, "getSaveFileName", tmp_path / "no such folder" / "mine.posestage")
@@ -195,6 +195,24 @@ def test_a_save_that_fails_is_told_and_closes_nothing(
     message_box(window).close()
     assert window.isVisible()
     assert document.is_modified
+    # Neither does a disk that is full by now: the file is what it was.
+    target = tmp_path / "mine.posestage"
+    choose(monkeypatch, "getSaveFileName", target)
+    window.actions_table["file.save"].trigger()
+    qtbot.waitUntil(lambda: not document.is_modified)
+    before = target.read_bytes()
+    document.undo_stack.push(RenamePerson(document, 1, "Ada"))
+    request.getfixturevalue("full_disk")
+    window.close()
+    answer(qtbot, window, "Save")
+    qtbot.waitUntil(lambda: message_box(window) is not None)
+    assert "The disk is full" in message_box(window).text()
+    message_box(window).close()
+    assert window.isVisible()
+    assert document.is_modified
+    assert document.path == target
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("mine*")] == ["mine.posestage"]
 
 
 def test_closing_asks_for_unsaved_changes(window_with_people, tmp_path, monkeypatch, qtbot):
@@ -398,7 +416,9 @@ def test_a_restored_session_is_saved_to_its_file_unless_that_has_changed(
     window._autosave.save_copy()  # knows the file, though nothing was saved to it yet
     qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
     own = read_recovery_info(window._autosave.folder)
-    assert own.save_id == read_recovery_info(abandoned[1]).save_id
+    other = read_recovery_info(abandoned[1])
+    assert (own.save_id, own.num_edits) == (other.save_id, other.num_edits)
+    assert own.num_edits == 1
     window.actions_table["file.save"].trigger()
     qtbot.waitUntil(lambda: not document.is_modified)
     assert load_session(target).tracks[0].name == "Ada"
