@@ -102,7 +102,7 @@ class SensitivityPanel(NetworkPanel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay the parts side by side where there is more width than height."""
         super().resizeEvent(event)
-        is_wide = self.body.width() > 1.6 * self.body.height()
+        is_wide = self.width() > 1.2 * self.height()
         across, along = Qt.Orientation.Vertical, Qt.Orientation.Horizontal
         self._split.setOrientation(along if is_wide else across)
 

@@ -22,6 +22,7 @@ from app.views.overlay2d import TRUTH_COLOUR
 GAP_PX = 6.0
 NARROWEST_PX = 96
 GHOST_OPACITY = 0.45
+BONE_WIDTH_M = 0.035
 HIT_PX = 14.0  # a click so near to a joint means it
 
 
@@ -133,13 +134,11 @@ class StageStrip(Turntable):
             painter.drawText(row, Qt.AlignmentFlag.AlignCenter, shown)
         painter.save()
         painter.setClipRect(picture)
-        width = max(min(0.02 * picture.height(), 0.045 * picture.width()), 2.0)
-        self._paint_skeletons(painter, view, self._sight(stage), width)
+        self._paint_skeletons(painter, view, self._sight(stage))
         painter.restore()
 
-    def _paint_skeletons(
-        self, painter: QPainter, view: StageView, sight: Sight, width: float
-    ) -> None:
+    def _paint_skeletons(self, painter: QPainter, view: StageView, sight: Sight) -> None:
+        width = max(BONE_WIDTH_M * sight.pixels_per_metre, 2.0)
         ink = self.palette().color(QPalette.ColorRole.Text)
         if self._truth is not None:
             draw_thin_pose(painter, sight, self._truth, TRUTH_COLOUR)
