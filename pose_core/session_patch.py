@@ -152,6 +152,47 @@ class Patch:
         return other, Patch(json_patch.diff(new_description, description), back)
 
 
+def joined(older: Patch, newer: Patch, session: Session) -> Patch:
+    """Two steps back in one.
+
+    Parameters
+    ----------
+    older : Patch
+        Leads from where `newer` leads to.
+    newer : Patch
+        Leads back from `session`; of arrays alone.
+    session : Session
+        The present one.
+    """
+    _, arrays = parts_of(session)
+    changes = {**newer.arrays, **older.arrays}
+    for name in newer.arrays.keys() & older.arrays.keys():
+        parts = newer.arrays[name], older.arrays[name]
+        changes[name] = _joined_frames(*parts, arrays[name], frame_axis(name))
+    return Patch(older.description, changes)
+
+
+def _joined_frames(
+    newer: np.ndarray | Frames | None,
+    older: np.ndarray | Frames | None,
+    array: np.ndarray,
+    axis: int,
+) -> np.ndarray | Frames | None:
+    if not isinstance(older, Frames) or newer is None:
+        return older  # it replaces all that the newer one does
+    if isinstance(newer, np.ndarray):
+        values = newer.copy()
+        older.of(values, axis)[...] = older.values
+        return values
+    start = min(newer.start, older.start)
+    end = max(part.start + part.values.shape[axis] for part in (newer, older))
+    lead = (slice(None),) * axis
+    values = array[(*lead, slice(start, end))].copy()
+    for part in (newer, older):
+        Frames(part.start - start, part.values).of(values, axis)[...] = part.values
+    return Frames(start, values)
+
+
 def _nested(path: tuple[str, ...], changes: dict[str, Any]) -> dict[str, Any] | None:
     """A patch of entries of an object that lies within others."""
     if not changes:
