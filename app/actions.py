@@ -31,7 +31,8 @@ class ActionSpec:
     is_checkable : bool
     needs : str
         What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``truth``,
-        ``own truth`` (imported), ``estimating``, ``unkept`` (a change), or nothing.
+        ``own truth`` (imported), ``estimating``, ``unkept`` (a change), ``editing`` (keypoints),
+        ``joints`` (selected), ``copied pose``, or nothing.
     starts_group : bool
         Draw a line above it.
     """
@@ -103,6 +104,34 @@ ACTIONS: tuple[ActionSpec, ...] = (
         needs="unkept",
     ),
     _A("edit.history", "History...", "Ctrl+H", "All that was done; a click goes there."),
+    _A(
+        "edit.keypoints",
+        "Edit Keypoints",
+        "E",
+        "Drag the joints of the selected person on the video.",
+        True,
+        "clip",
+        starts_group=True,
+    ),
+    _A("edit.stop_keypoints", "Leave the Edit Mode", "Esc", needs="editing"),
+    _A("edit.all_joints", "Select All Joints", "Ctrl+A", needs="editing"),
+    _A("edit.remove_joints", "Remove the Selected Joints", "Delete", needs="joints"),
+    *(
+        _A(f"edit.nudge_{name}{far}", f"Nudge Joints {text}", keys, needs="joints")
+        for name in ("left", "right", "up", "down")
+        for far, text, keys in (
+            ("", f"{name.title()} by 1 Pixel", name.title()),
+            ("_far", f"{name.title()} by 10 Pixels", f"Shift+{name.title()}"),
+        )
+    ),
+    _A(
+        "edit.copy_pose",
+        "Copy the Pose",
+        "Ctrl+C",
+        "2D keypoints of the selected person in this frame.",
+        needs="person",
+    ),
+    _A("edit.paste_pose", "Paste the Pose", "Ctrl+V", "Into this frame.", needs="copied pose"),
     _A("edit.rename", "Rename the Person...", "F2", needs="person", starts_group=True),
     _A("edit.delete", "Delete the Person", "Delete", needs="person"),
     _A("edit.settings", "Settings...", "Ctrl+,", starts_group=True),
@@ -129,13 +158,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
     _A("go.page_back", "A Tenth of the Clip Back", "PgUp", needs="clip"),
     _A("go.first", "First Frame", "Home", needs="clip"),
     _A("go.last", "Last Frame", "End", needs="clip"),
+    _A("go.next_edit", "Next Edited Frame", "Ctrl+Right", needs="editing", starts_group=True),
+    _A("go.previous_edit", "Previous Edited Frame", "Ctrl+Left", needs="editing"),
     _A(
         "go.next_flag",
         "Next Flag",
         "Ctrl+Right",
         "Where the person enters or leaves, and where left and right were exchanged.",
         needs="person",
-        starts_group=True,
     ),
     _A("go.previous_flag", "Previous Flag", "Ctrl+Left", needs="person"),
     _A("go.frame", "Go to Frame...", "Ctrl+J", needs="clip"),
@@ -175,6 +205,29 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     _A("pose.stop", "Stop and Keep", "", "Keep the frames that are done.", needs="estimating"),
     _A("pose.cancel", "Cancel the Estimate", "Esc", "Leave all as it was.", needs="estimating"),
+    _A(
+        "pose.add_person",
+        "Add a Person by Hand...",
+        tip="Draw a box around somebody who was not found, and place the joints.",
+        needs="clip",
+        starts_group=True,
+    ),
+    *(
+        _A(
+            f"pose.swap_{what}",
+            f"Swap Left and Right {text}",
+            tip="Of the selected person, in the selected range or in this frame.",
+            needs="person",
+        )
+        for what, text in (("arms", "Arm"), ("legs", "Leg"), ("all", "of All Joints"))
+    ),
+    _A(
+        "pose.interpolate",
+        "Interpolate Keypoints",
+        "I",
+        "Between frames in which you have set joints: of the range, or around this frame.",
+        needs="person",
+    ),
     _A(
         "pose.scale",
         "Body Height and Camera...",
@@ -231,7 +284,9 @@ ACTIONS: tuple[ActionSpec, ...] = (
 )
 
 # Many of them, and all alike: in the page of shortcuts and the palette, but not in the menu.
-HIDDEN_IN_MENU = frozenset(f"pose.person_{n}" for n in range(1, 10))
+HIDDEN_IN_MENU = frozenset(f"pose.person_{n}" for n in range(1, 10)) | frozenset(
+    spec.id for spec in ACTIONS if spec.id.startswith("edit.nudge_")
+)
 
 
 class Actions(QObject):

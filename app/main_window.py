@@ -8,6 +8,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, Q
 from PySide6.QtWidgets import QMainWindow, QStackedWidget
 
 from app.actions import ACTIONS, Actions
+from app.annotation.annotation import Annotation
 from app.dialogs.about import AboutDialog
 from app.dialogs.go_to_frame import GoToFrameDialog
 from app.dialogs.history import HistoryDialog
@@ -107,6 +108,9 @@ class MainWindow(QMainWindow):
         )
         actions["view.truth"].setChecked(True)
         self.truth = TruthPresenter(context, self.video, self.skeleton, self.timeline)
+        self.annotation = Annotation(
+            context, actions, self.estimator, self.presenter, self.video, self.timeline
+        )
         # After the presenters: its panels add to what those have put into the views.
         focus = Focus(context)
         self.laboratory = Laboratory(
@@ -156,6 +160,7 @@ class MainWindow(QMainWindow):
             **self._go_handlers(),
             **self._pose_handlers(),
             **self._laboratory_handlers(),
+            **self.annotation.handlers(),
             "edit.undo": self.context.document.undo_stack.undo,
             "edit.redo": self.context.document.undo_stack.redo,
             "edit.discard": self.context.unkept.discard,
@@ -271,6 +276,7 @@ class MainWindow(QMainWindow):
         context.view_state.track_changed.connect(self._update_actions)
         context.view_state.range_changed.connect(self._update_actions)
         context.unkept.changed.connect(self._update_actions)
+        self.annotation.changed.connect(self._update_actions)
         context.files_changed.connect(self._show_recent_files)
         stack.indexChanged.connect(self._update_actions)
         self.estimator.started.connect(self._update_actions)
@@ -312,6 +318,7 @@ class MainWindow(QMainWindow):
                 "pose": state.model is not None,
                 "estimating": self.estimator.is_running,
                 "unkept": self.context.unkept.is_held,
+                **self.annotation.conditions(),
             }
         )
         stack = document.undo_stack
@@ -326,7 +333,7 @@ class MainWindow(QMainWindow):
         estimate_text = f"Estimate Frames {frames[0]} to {frames[1] - 1}" if frames else "Estimate"
         self.actions_table["pose.estimate"].setText(estimate_text)
         is_free = document.session is not None and not self.estimator.is_running
-        for action_id in ("pose.estimate", "pose.box", "pose.scale"):
+        for action_id in ("pose.estimate", "pose.box", "pose.scale", "pose.add_person"):
             self.actions_table[action_id].setEnabled(is_free)
         self.actions_table["pose.lift"].setEnabled(is_free and state.track_id is not None)
         self.actions_table["file.sample"].setEnabled(sample_clip() is not None)

@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from pose_core.poses import SOURCE_IMPORTED, SOURCE_USER, Keypoints2D, Poses3D
+from pose_core.poses import (
+    SOURCE_IMPORTED,
+    SOURCE_INTERPOLATED,
+    SOURCE_USER,
+    Keypoints2D,
+    Poses3D,
+)
 from pose_core.session import ModelRun, Track
 
 # Two tracks are one person when their joints lie nearer than this, in heights of the person.
 SAME_PERSON_DISTANCE = 0.25
+# Keypoints that an estimate does not replace.
+KEPT_SOURCES = (SOURCE_USER, SOURCE_INTERPOLATED, SOURCE_IMPORTED)
 
 
 def merge_tracks(
@@ -17,7 +25,8 @@ def merge_tracks(
     """Tracks of a session after an estimate of the frames ``start <= frame < end``.
 
     A person found again keeps id, name, what lies outside the range, runs of other models, and
-    keypoints that the user has set or imported. People not found again stay as they are.
+    keypoints that the user has set, interpolated or imported. People not found again stay as
+    they are.
 
     Parameters
     ----------
@@ -82,7 +91,7 @@ def _renewed_keypoints(old: Keypoints2D, new: Keypoints2D, frames: np.ndarray) -
     xy, scores = old.xy.copy(), old.scores.copy()
     sources = np.array(old.sources)
     taken = np.zeros(sources.shape, dtype=bool)
-    taken[frames] = ~np.isin(sources[frames], (SOURCE_USER, SOURCE_IMPORTED))
+    taken[frames] = ~np.isin(sources[frames], KEPT_SOURCES)
     xy[taken] = new.xy[taken]
     scores[taken] = new.scores[taken]
     sources[taken] = np.asarray(new.sources)[taken]

@@ -1,10 +1,11 @@
 """People drawn over the picture, and finding the joint under the cursor.
 
 Side is told by colour and by shape (left: orange circles, right: blue squares, middle: grey
-diamonds), low confidence by hollow joints and dashed bones, a user's own joints by a white frame.
+diamonds), low confidence by hollow joints and dashed bones, a user's own joints by a white square
+frame, interpolated ones by a yellow diamond frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -13,7 +14,7 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
 from app.views.paint import draw_pill
 from app.views.zoom import Zoom
 from pose_core.palette import OUTLINE, SIDE_COLOURS, TRUTH
-from pose_core.poses import SOURCE_USER
+from pose_core.poses import SOURCE_DETECTOR, SOURCE_INTERPOLATED, SOURCE_NONE, SOURCE_USER
 from pose_core.skeleton import H36M_17
 
 LOW_CONFIDENCE = 0.5
@@ -25,9 +26,13 @@ SOURCE_NAMES = ("", "detector", "model", "set by you", "interpolated", "imported
 _OUTLINE = QColor(*OUTLINE, 215)
 _HOLLOW = QColor(*OUTLINE, 110)
 _WHITE = QColor(255, 255, 255)
+_YELLOW = QColor(240, 228, 66)  # of the Okabe-Ito set
+FRAME_SIZE = 1.95  # of the frame around a joint that was edited, in sizes of the joint
 TRUTH_COLOUR = QColor(*TRUTH)
+# What a joint's look says; see `draw_sample`.
+LEGEND = ("predicted", "occluded", "edited", "interpolated", "absent")
 PROJECTION_COLOUR = QColor(0, 158, 115)  # bluish green of the Okabe-Ito set
-_COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
+COLOUR_OF_SIDE = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +176,7 @@ def _draw_bones(
     for is_rim in (True, False):
         for (side, is_sure), bones in lines.items():
             width = look.bone + 2 * look.rim if is_rim else look.bone
-            pen = QPen(_OUTLINE if is_rim else _COLOURS[side], width)
+            pen = QPen(_OUTLINE if is_rim else COLOUR_OF_SIDE[side], width)
             # Flat ends: Qt fills them many times faster than round ones, and joints cover them.
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
             if not is_sure and not is_rim:
@@ -188,23 +193,26 @@ def _draw_joints(
 ) -> None:
     """Joints in one path per side and certainty."""
     paths: dict[tuple[str, bool], QPainterPath] = {}
-    frames = QPainterPath()
+    frames = {SOURCE_USER: QPainterPath(), SOURCE_INTERPOLATED: QPainterPath()}
     for person, points in group:
         for joint in _joints_in_view(points, device_size, 3 * look.joint):
             key = (SIDES[joint], bool(person.scores[joint] >= LOW_CONFIDENCE))
             _add_shape(paths.setdefault(key, QPainterPath()), key[0], points[joint], look.joint)
-            if person.sources is not None and person.sources[joint] == SOURCE_USER:
-                _add_shape(frames, "right", points[joint], look.joint * 1.95)
-    _stroke(painter, frames, _WHITE, look)
+            source = SOURCE_NONE if person.sources is None else int(person.sources[joint])
+            if source in frames:
+                side = "right" if source == SOURCE_USER else "middle"
+                _add_shape(frames[source], side, points[joint], look.joint * FRAME_SIZE)
+    _stroke(painter, frames[SOURCE_USER], _WHITE, look)
+    _stroke(painter, frames[SOURCE_INTERPOLATED], _YELLOW, look)
     for (side, is_sure), path in paths.items():
         path.setFillRule(Qt.FillRule.WindingFill)  # shapes that overlap stay filled
         if is_sure:
             painter.setPen(QPen(_OUTLINE, look.rim))
-            painter.setBrush(_COLOURS[side])
+            painter.setBrush(COLOUR_OF_SIDE[side])
             painter.drawPath(path)
         else:
             painter.fillPath(path, QBrush(_HOLLOW))
-            _stroke(painter, path, _COLOURS[side], look)
+            _stroke(painter, path, COLOUR_OF_SIDE[side], look)
 
 
 def _stroke(painter: QPainter, path: QPainterPath, colour: QColor, look: Look) -> None:
@@ -230,6 +238,32 @@ def _add_shape(path: QPainterPath, side: str, point: np.ndarray, radius: float) 
         path.lineTo(x, y + half)
         path.lineTo(x - half, y)
         path.closeSubpath()
+
+
+def draw_sample(painter: QPainter, kind: str, middle: QPointF) -> None:
+    """Draw a joint as it looks when it is one of `LEGEND`; painter in logical pixels."""
+    if kind == "absent":
+        draw_cross(painter, middle, COLOUR_OF_SIDE["left"])
+        return
+    source = {"edited": SOURCE_USER, "interpolated": SOURCE_INTERPOLATED}.get(kind, SOURCE_DETECTOR)
+    joint = H36M_17.index("left_wrist")
+    points = np.full((len(SIDES), 2), np.nan)
+    points[joint] = middle.x(), middle.y()
+    scores = np.full(len(SIDES), 0.25 if kind == "occluded" else 1.0)
+    person = PersonOverlay(0, points, scores, True, np.full(len(SIDES), source))
+    device = painter.device()
+    look = replace(Look.of(True, 1.0), joint=3.6)
+    _draw_joints(painter, [(person, points)], (device.width(), device.height()), look)
+
+
+def draw_cross(painter: QPainter, middle: QPointF, colour: QColor, size: float = 4.5) -> None:
+    """Draw the place of a joint that is absent; painter in logical pixels."""
+    cross = QPainterPath()
+    for sign in (-1, 1):
+        cross.moveTo(middle.x() - size, middle.y() - sign * size)
+        cross.lineTo(middle.x() + size, middle.y() + sign * size)
+    for pen in (QPen(_OUTLINE, 4.2), QPen(colour, 2.0)):
+        painter.strokePath(cross, pen)
 
 
 def _draw_hovered(painter: QPainter, point: np.ndarray, look: Look, pixel_ratio: float) -> None:

@@ -32,6 +32,11 @@ class Picture:
         self._pixels: np.ndarray | None = None
 
     @property
+    def image(self) -> np.ndarray:
+        """The frame itself."""
+        return self._levels[0]
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         height, width = self._levels[0].shape[:2]

@@ -1,5 +1,6 @@
 """The video frame with people drawn over it; zoom, pan, pick a person, drag a joint, draw a box."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -83,6 +84,7 @@ class VideoView(QWidget):
         self._is_panning = False
         self._is_boxing = False
         self._box: tuple[QPointF, QPointF] | None = None
+        self._take_box: Callable[[float, float, float, float], None] | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -145,6 +147,11 @@ class VideoView(QWidget):
         """The frame on screen; None while it is a preview, or there is none."""
         return None if self._picture is None or self._is_preview else self._frame_index
 
+    @property
+    def image(self) -> np.ndarray | None:
+        """The picture on screen, (H, W, 3) uint8 RGB; None where there is none."""
+        return None if self._picture is None else self._picture.image
+
     def set_poses_visible(self, are_visible: bool) -> None:
         """Show or hide all people, and the truth."""
         self._are_poses_visible = are_visible
@@ -169,13 +176,25 @@ class VideoView(QWidget):
         self._refit()
         self.update()
 
-    def begin_box(self) -> None:
-        """Let the user draw one box; Esc aborts."""
+    def begin_box(self, take: Callable[[float, float, float, float], None] | None = None) -> None:
+        """Let the user draw one box; Esc aborts.
+
+        Parameters
+        ----------
+        take : callable, optional
+            Gets the box in place of those who listen to `box_drawn`.
+        """
+        self._take_box = take
         self._is_boxing = self._picture is not None
         if self._is_boxing:
             self.setCursor(Qt.CursorShape.CrossCursor)
             self.setFocus()
         self.update()
+
+    @property
+    def is_boxing(self) -> bool:
+        """Whether the user is to draw a box."""
+        return self._is_boxing
 
     @property
     def zoom(self) -> Zoom:
@@ -365,7 +384,7 @@ class VideoView(QWidget):
         """Between the whole picture and its own pixels, where no person is."""
         size = self._picture_size
         is_left = event.button() == Qt.MouseButton.LeftButton
-        if size is None or not is_left or self._is_boxing or self._person_at(event.position()):
+        if size is None or not is_left or self._is_boxing or self.person_at(event.position()):
             self.mousePressEvent(event)
             return
         if self._is_fitted:
@@ -421,7 +440,8 @@ class VideoView(QWidget):
         x, y = self._device_point(position)
         return joint_at(self._visible_people(), self._zoom, x, y, self._reach)
 
-    def _person_at(self, position: QPointF) -> int | None:
+    def person_at(self, position: QPointF) -> int | None:
+        """Track id of the person at a logical pixel of this widget; None where nobody is."""
         x, y = self._device_point(position)
         return person_at(self._visible_people(), self._zoom, x, y, self._reach)
 
@@ -434,7 +454,7 @@ class VideoView(QWidget):
             self.setCursor(Qt.CursorShape.CrossCursor)
 
     def _click(self, position: QPointF) -> None:
-        track_id = self._person_at(position)
+        track_id = self.person_at(position)
         if track_id is not None:
             self.person_clicked.emit(track_id)
 
@@ -473,7 +493,8 @@ class VideoView(QWidget):
         y0, y1 = np.clip([y0, y1], 0, height)
         if x1 > x0 and y1 > y0:
             self._is_boxing = False
-            self.box_drawn.emit(float(x0), float(y0), float(x1), float(y1))
+            take = self._take_box or self.box_drawn.emit
+            take(float(x0), float(y0), float(x1), float(y1))
 
     def _abort_box(self) -> None:
         self._is_boxing = False

@@ -118,6 +118,26 @@ class WhatIfNetwork:
         stages[-1, sample] = (found.poses[0] @ frame.rotation[0, sample]).double().numpy()
         return stages, _pull_of(found)
 
+    def by_hand(self, seen: Stretch, moved_masks: np.ndarray) -> np.ndarray:
+        """Stages (S, G, 17, 3) of all samples, in many of which keypoints were set by hand.
+
+        Parameters
+        ----------
+        seen : Stretch
+        moved_masks : (G, 17) bool ndarray
+            Which they are in each sample; a pose machine corrects itself toward these.
+        """
+        stages = self._answer(seen.grid_rays, seen.grid_scores).stages
+        samples = np.flatnonzero(moved_masks.any(axis=1))
+        if len(samples) and self._corrects:
+            frame = _normalised(seen)
+            rotation = frame.rotation[0, samples]
+            turned = torch.from_numpy(stages[0, samples]).float() @ rotation.mT
+            features = frame.features[0, samples]
+            found = self._pulled(turned, features, moved_masks[samples], BY_HAND)
+            stages[-1, samples] = (found.poses @ rotation).double().numpy()
+        return stages
+
     def memory(self, seen: Stretch, sample: int) -> object:
         """What the network remembers when it comes to the frames that `near` runs."""
         first = self._first_run(sample)
@@ -173,7 +193,7 @@ class WhatIfNetwork:
         moved_mask: np.ndarray | None,
         config: CorrectionConfig,
     ) -> Correction:
-        """Intermediate poses (1, 17, 3), turned axes, corrected toward moved keypoints.
+        """Intermediate poses (N, 17, 3), turned axes, corrected toward moved keypoints.
 
         Where none is moved, as `DEFAULT` has it.
         """
@@ -181,7 +201,7 @@ class WhatIfNetwork:
         if moved_mask is None:
             seen, scores = features[..., :2], features[..., 2]
             return correct(self._network.projector, poses, seen, DEFAULT, scores)
-        mask = torch.from_numpy(moved_mask)[None]
+        mask = torch.from_numpy(moved_mask.reshape(-1, poses.shape[1]))
         return correct_toward(self._network.projector, poses, features[..., :2], mask, config)
 
 

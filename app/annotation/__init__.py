@@ -1,0 +1,1 @@
+"""Keypoints edited by hand on the video."""

@@ -1,0 +1,143 @@
+"""Editing of keypoints: puts the edit mode, its mouse, its looks and its actions together."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from app.actions import Actions
+from app.annotation.edit_mode import ARROWS, FAR_PX, EditMode
+from app.annotation.edit_mouse import EditMouse
+from app.annotation.overlay import EditOverlay
+from app.document import Change
+from app.operations.context import AppContext
+from app.operations.edit_keypoints import KeypointEditor
+from app.operations.edit_people import add_person
+from app.operations.estimate import Estimator
+from app.views.lanes import Rgb
+from app.views.presenter import Presenter
+from app.views.timeline import Timeline
+from app.views.video import VideoView
+from pose_core.analysis.keypoint_edits import edited_mask, standing_in_box
+
+EDITS = "Edited"
+EDITED: Rgb = (240, 228, 66)  # yellow of the Okabe-Ito set
+
+
+class Annotation(QObject):
+    """The edit mode and what belongs to it.
+
+    Attributes
+    ----------
+    changed : Signal()
+        Other actions are available.
+    mode : EditMode
+    mouse : EditMouse
+    editor : KeypointEditor
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        context: AppContext,
+        actions: Actions,
+        estimator: Estimator,
+        presenter: Presenter,
+        video: VideoView,
+        timeline: Timeline,
+    ) -> None:
+        super().__init__(context)
+        self._context = context
+        self._action = actions["edit.keypoints"]
+        self._presenter = presenter
+        self._video = video
+        self._timeline = timeline
+        self._known: tuple[int, np.ndarray] | None = None  # edited frames, by track
+        self.editor = KeypointEditor(context)
+        self.mode = EditMode(context, estimator, self.editor, video)
+        self.mouse = EditMouse(context, self.mode, video)
+        self.overlay = EditOverlay(self.mode, self.mouse, video)
+        self.mode.changed.connect(self._on_changed)
+        self.editor.copied_changed.connect(self.changed)
+        context.document.changed.connect(self._on_document_changed)
+        context.document.opened.connect(self._show_lane_anew)
+        context.view_state.track_changed.connect(self._show_lane_anew)
+
+    def conditions(self) -> dict[str, bool]:
+        """What the actions of editing need, see `ActionSpec.needs`."""
+        return {
+            "editing": self.mode.is_on,
+            "joints": bool(self.mode.selected),
+            "copied pose": self.mode.track_id is not None and self.editor.copied is not None,
+        }
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """What the actions of editing do."""
+        mode, editor = self.mode, self.editor
+        near = {f"edit.nudge_{name}": lambda name=name: mode.nudge(name) for name in ARROWS}
+        far = {
+            f"edit.nudge_{name}_far": lambda name=name: mode.nudge(name, FAR_PX) for name in ARROWS
+        }
+        swaps = {
+            f"pose.swap_{what}": lambda what=what: editor.swap(what)
+            for what in ("arms", "legs", "all")
+        }
+        return {
+            **near,
+            **far,
+            **swaps,
+            "edit.keypoints": lambda: mode.set_on(not mode.is_on),
+            "edit.stop_keypoints": lambda: mode.set_on(False),
+            "edit.all_joints": mode.select_all,
+            "edit.remove_joints": mode.remove_selected,
+            "edit.copy_pose": editor.copy,
+            "edit.paste_pose": editor.paste,
+            "go.next_edit": lambda: editor.go_to_edit(1),
+            "go.previous_edit": lambda: editor.go_to_edit(-1),
+            "pose.interpolate": editor.interpolate,
+            "pose.add_person": self.add_person,
+        }
+
+    def add_person(self) -> None:
+        """Let the user draw a box around somebody who was not found, and place the joints."""
+        self._video.begin_box(self._add_in_box)
+
+    def _add_in_box(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        frame = self._context.view_state.frame
+        track_id = add_person(self._context)
+        if track_id is None:
+            return
+        self._presenter.select_person(track_id)
+        self.mode.set_on(True)
+        places = standing_in_box((x0, y0, x1, y1))
+        self.mode.remember(track_id, frame, {j: (x, y) for j, (x, y) in enumerate(places.tolist())})
+        self._context.notice("Drag the crosses to the joints. Double-click takes one as it is.")
+
+    def _on_changed(self) -> None:
+        self._action.setChecked(self.mode.is_on)
+        self.changed.emit()
+
+    # -- the lane of the timeline ----------------------------------------------------------
+
+    def _on_document_changed(self, change: Change) -> None:
+        track = self._context.selected_track
+        is_part = change.kind == "poses" and change.end >= 0
+        if track is None or self._known is None or self._known[0] != track.track_id or not is_part:
+            self._show_lane_anew()
+        elif not change.track_ids or track.track_id in change.track_ids:
+            frames = change.start, change.end
+            self._known[1][slice(*frames)] = edited_mask(track.keypoints, *frames)
+            self._show_lane()
+
+    def _show_lane_anew(self) -> None:
+        track = self._context.selected_track
+        self._known = None if track is None else (track.track_id, edited_mask(track.keypoints))
+        self._show_lane()
+
+    def _show_lane(self) -> None:
+        """A mark at each frame that was edited; no lane where none was."""
+        if self._known is None or not self._known[1].any():
+            self._timeline.remove_lane(EDITS)
+        else:
+            self._timeline.add_lane(EDITS, self._known[1], "marks", EDITED)

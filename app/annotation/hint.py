@@ -1,0 +1,77 @@
+"""The sign on the video that says that joints are edited, and what the joints look like."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QWidget
+
+from app.views.overlay2d import LEGEND, draw_sample
+from app.views.paint import PILL_BACKGROUND, PILL_TEXT
+
+MARGIN, PADDING, GAP = 8.0, 7.0, 12.0
+TITLE = "Editing keypoints"
+LEAVE = "E or Esc leaves"
+# Lines for which there is no room are left out.
+HOW = (
+    "Drag moves a joint, Alt-drag the person.",
+    "Shift selects, arrow keys nudge, right-click: visible, occluded, absent.",
+)
+_FAINT = QColor(245, 245, 245, 190)
+_FRAME = QColor(240, 228, 66)
+
+
+def draw_hint(painter: QPainter, widget: QWidget, obstacle: str) -> None:
+    """Draw the sign at the top of a view, and a frame around the view.
+
+    Parameters
+    ----------
+    painter : QPainter
+        In logical pixels.
+    widget : QWidget
+    obstacle : str
+        Why nothing can be edited; empty where it can.
+    """
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(_FRAME, 2.0))
+    painter.drawRect(QRectF(widget.rect()).adjusted(1, 1, -1, -1))
+    metrics, room = painter.fontMetrics(), widget.width() - 2 * (MARGIN + PADDING)
+    line = metrics.height() + 4.0
+    lines = [obstacle] if obstacle else list(HOW)
+    lines = [each for each in lines if metrics.horizontalAdvance(each) <= room]
+    title = f"{TITLE} - {LEAVE}"
+    widths = [metrics.horizontalAdvance(each) for each in [title, *lines]]
+    if metrics.horizontalAdvance(title) > room:
+        title = metrics.elidedText(title, Qt.TextElideMode.ElideRight, int(room))
+    legend = _legend_width(metrics.horizontalAdvance, line)
+    has_legend = legend <= room and not obstacle
+    width = min(max([*widths, legend if has_legend else 0.0]), room)
+    height = line * (1 + len(lines) + has_legend) + 2 * PADDING - 4.0
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(PILL_BACKGROUND)
+    painter.drawRoundedRect(QRectF(MARGIN, MARGIN, width + 2 * PADDING, height), 6, 6)
+    x, y = MARGIN + PADDING, MARGIN + PADDING
+    painter.setPen(_FRAME)
+    painter.drawText(QRectF(x, y, width, line), Qt.AlignmentFlag.AlignVCenter, title)
+    painter.setPen(PILL_TEXT if obstacle else _FAINT)
+    for text in lines:
+        y += line
+        painter.drawText(QRectF(x, y, width, line), Qt.AlignmentFlag.AlignVCenter, text)
+    if has_legend:
+        _draw_legend(painter, x, y + line, line)
+
+
+def _legend_width(advance: Callable[[str], int], line: float) -> float:
+    return sum(line + advance(name) + GAP for name in LEGEND) - GAP
+
+
+def _draw_legend(painter: QPainter, x: float, y: float, line: float) -> None:
+    """A sample of each kind of joint with its name."""
+    metrics = painter.fontMetrics()
+    for name in LEGEND:
+        draw_sample(painter, name, QPointF(x + line / 2 - 3, y + line / 2))
+        width = metrics.horizontalAdvance(name)
+        painter.setPen(PILL_TEXT)
+        area = QRectF(x + line, y, width + 1, line)
+        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, name)
+        x += line + width + GAP

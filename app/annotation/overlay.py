@@ -1,0 +1,93 @@
+"""What the edit mode draws over the video: selection, missing joints, rubber band, loupe, hint."""
+
+import numpy as np
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from app.annotation.edit_mode import EditMode
+from app.annotation.edit_mouse import EditMouse
+from app.annotation.hint import draw_hint
+from app.annotation.loupe import draw_loupe
+from app.views.overlay2d import COLOUR_OF_SIDE, SIDES, draw_cross
+from app.views.video import VideoView
+
+_DARK = QColor(20, 20, 20, 230)
+_CHOSEN = QColor(86, 180, 233)  # sky blue of the Okabe-Ito set
+RING = 9.5  # logical pixels, around a joint that is selected
+
+
+class EditOverlay(QWidget):
+    """Lies over the video while the edit mode is on; the mouse goes through it."""
+
+    def __init__(self, mode: EditMode, mouse: EditMouse, video: VideoView) -> None:
+        super().__init__(video)
+        self._mode = mode
+        self._mouse = mouse
+        self._video = video
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.hide()
+        video.installEventFilter(self)
+        mode.looks_changed.connect(self._follow)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stay as large as the video."""
+        if event.type() == QEvent.Type.Resize:
+            self.resize(self._video.size())
+        return False
+
+    def _follow(self) -> None:
+        self.setVisible(self._mode.is_on)
+        self.resize(self._video.size())
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._draw_ghosts(painter)
+            self._draw_selection(painter)
+            if self._mouse.band is not None:
+                _draw_band(painter, self._mouse.band)
+            self._draw_loupe(painter)
+            draw_hint(painter, self, self._mode.obstacle)
+
+    def _points(self, xy: np.ndarray) -> np.ndarray:
+        """Picture pixels (N, 2) in logical pixels of this widget."""
+        return self._video.zoom.to_device(xy) / self.devicePixelRatioF()
+
+    def _draw_ghosts(self, painter: QPainter) -> None:
+        """Crosses where absent joints would lie."""
+        ghosts = self._mode.ghosts
+        if not ghosts:
+            return
+        points = self._points(np.array(list(ghosts.values())))
+        for joint, point in zip(ghosts, points.tolist(), strict=True):
+            draw_cross(painter, QPointF(*point), COLOUR_OF_SIDE[SIDES[joint]])
+
+    def _draw_selection(self, painter: QPainter) -> None:
+        pose = self._mode.pose
+        if pose is None:
+            return
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        points = self._points(pose.xy)
+        for joint in sorted(self._mode.selected & self._mode.known_joints):
+            for pen in (QPen(_DARK, 4.4), QPen(_CHOSEN, 2.2)):
+                painter.setPen(pen)
+                painter.drawEllipse(QPointF(*points[joint]), RING, RING)
+
+    def _draw_loupe(self, painter: QPainter) -> None:
+        pose, joint, image = self._mode.trial, self._mouse.joint, self._video.image
+        if pose is None or joint is None or image is None:
+            return
+        ratio = self.devicePixelRatioF()
+        x, y = (float(value) for value in pose.xy[joint])
+        scale = self._video.zoom.scale / ratio
+        draw_loupe(painter, image, (x, y), joint, self._mouse.cursor, self.size(), scale, ratio)
+
+
+def _draw_band(painter: QPainter, band: QRectF) -> None:
+    painter.setBrush(QColor(86, 180, 233, 45))
+    for pen in (QPen(_DARK, 2.6), QPen(_CHOSEN, 1.2)):
+        painter.setPen(pen)
+        painter.drawRect(band)

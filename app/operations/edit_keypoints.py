@@ -1,0 +1,194 @@
+"""Changes of the selected person's keypoints by hand, each one undoable step."""
+
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QElapsedTimer, QObject, Signal
+
+from app.commands import EditFrames
+from app.document import Change, StepCommand
+from app.operations.context import AppContext
+from app.operations.edit_keypoints_follow import Edit, PoseFollower
+from app.operations.edit_poses import swap_sides, with_edit
+from app.operations.navigation import go_to
+from pose_core.analysis.keypoint_edits import (
+    SWAPPED_JOINTS,
+    FramePose,
+    edited_mask,
+    interpolated,
+    pasted,
+    shifted,
+    span_around,
+)
+from pose_core.poses import Keypoints2D
+from pose_core.session import Track
+from pose_core.session_patch import Patch
+from pose_core.skeleton import H36M_17
+
+NUDGES_JOIN_MS = 1000
+
+
+class KeypointEditor(QObject):
+    """Edits keypoints; the 3D of the shown model follows in the background.
+
+    Attributes
+    ----------
+    copied_changed : Signal()
+        There is a pose to paste.
+    copied : FramePose or None
+    follower : PoseFollower
+    """
+
+    copied_changed = Signal()
+
+    def __init__(self, context: AppContext) -> None:
+        super().__init__(context)
+        self._context = context
+        self.follower = PoseFollower(context)
+        self.copied: FramePose | None = None
+        self._nudge: tuple[StepCommand, int, frozenset[int]] | None = None
+        self._since_nudge = QElapsedTimer()
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """What a repair is for: the selected range, or the shown frame."""
+        state = self._context.view_state
+        return state.range or (state.frame, state.frame + 1)
+
+    def pose(self, frame: int) -> FramePose | None:
+        """The selected person in a frame; None where nobody is selected."""
+        track = self._context.selected_track
+        return None if track is None else FramePose.of(track.keypoints, frame)
+
+    # -- one frame -------------------------------------------------------------------------
+
+    def set_pose(self, frame: int, pose: FramePose, text: str) -> StepCommand | None:
+        """Give the selected person another pose in a frame; one that is the same is no step."""
+        track = self._context.selected_track
+        if track is None or pose.is_same(FramePose.of(track.keypoints, frame)):
+            return None
+        return self._push(track, pose.put_into(track.keypoints, frame), frame, frame + 1, text)
+
+    def nudge(self, frame: int, joints: frozenset[int], dx: float, dy: float) -> None:
+        """Move joints by a few pixels; nudges in a row are one step."""
+        track = self._context.selected_track
+        if track is None:
+            return
+        pose = shifted(FramePose.of(track.keypoints, frame), np.array(sorted(joints)), dx, dy)
+        last, is_soon = self._nudge, self._is_soon()
+        if last is not None and is_soon and last[1:] == (frame, joints):
+            self._extend(last[0], track, pose.put_into(track.keypoints, frame), frame)
+        else:
+            command = self.set_pose(frame, pose, joints_text("Nudge", joints))
+            self._nudge = None if command is None else (command, frame, joints)
+        self._since_nudge.start()
+
+    def _is_soon(self) -> bool:
+        """Whether the last step is a nudge of a moment ago, and not saved yet."""
+        stack = self._context.document.undo_stack
+        is_last = (
+            self._nudge is not None
+            and not stack.isClean()
+            and stack.index() == stack.count()
+            and stack.command(stack.index() - 1) is self._nudge[0]
+        )
+        return is_last and self._since_nudge.elapsed() < NUDGES_JOIN_MS
+
+    def _extend(self, command: StepCommand, track: Track, after: Keypoints2D, frame: int) -> None:
+        changed = replace(track, keypoints=after)
+        patch = Patch.of_frames(track, changed, (), frame, frame + 1)
+        change = Change("poses", (track.track_id,), frame, frame + 1)
+        if self._context.document.extend_step(command, patch, change):
+            self._let_follow(command, track, frame, frame + 1)
+
+    # -- copy and paste --------------------------------------------------------------------
+
+    def copy(self) -> None:
+        """Keep the shown pose of the selected person, to paste it in other frames."""
+        frame = self._context.view_state.frame
+        pose = self.pose(frame)
+        if pose is None or not len(pose.known_joints):
+            self._context.notice("There is no pose in this frame to copy.")
+            return
+        self.copied = FramePose(pose.xy.copy(), pose.scores.copy(), pose.sources.copy())
+        self.copied_changed.emit()
+        self._context.notice(f"Copied the pose of frame {frame}. Ctrl+V pastes it in another.")
+
+    def paste(self) -> None:
+        """Give the selected person the copied pose in the shown frame."""
+        frame = self._context.view_state.frame
+        pose = self.pose(frame)
+        if pose is not None and self.copied is not None:
+            self.set_pose(frame, pasted(pose, self.copied), "Paste Pose")
+
+    # -- a range ---------------------------------------------------------------------------
+
+    def interpolate(self) -> None:
+        """Fill the frames between key frames: of the range, or of those around the playhead."""
+        track, session = self._context.selected_track, self._context.document.session
+        if track is None or session is None:
+            return
+        state = self._context.view_state
+        span = state.range or span_around(track.keypoints, state.frame)
+        known = track.keypoints
+        if span is not None:
+            after = interpolated(known, session.clip.times_s, *span)
+            if not np.array_equal(np.asarray(after.sources), np.asarray(known.sources)):
+                self._push(track, after, *span, "Interpolate Keypoints")
+                self._context.notice(f"Interpolated from frame {span[0]} to {span[1] - 1}.")
+                return
+        self._context.notice(
+            "Nothing to interpolate: set the same joint in a frame before and in one after."
+        )
+
+    def swap(self, what: str) -> None:
+        """Exchange left and right of a part of `SWAPPED_JOINTS`, in 2D and in 3D."""
+        track = self._context.selected_track
+        if track is not None:
+            swap_sides(self._context, track, *self.frames, SWAPPED_JOINTS[what])
+
+    def go_to_edit(self, direction: int) -> None:
+        """Go to the next (1) or previous (-1) frame that was edited."""
+        track, state = self._context.selected_track, self._context.view_state
+        frames = np.flatnonzero(edited_mask(track.keypoints)) if track else np.zeros(0, int)
+        frames = frames[frames > state.frame] if direction > 0 else frames[frames < state.frame]
+        if len(frames):
+            go_to(state, int(frames[0 if direction > 0 else -1]))
+        else:
+            self._context.notice("No edited frame in that direction.")
+
+    # -- steps -----------------------------------------------------------------------------
+
+    def _push(
+        self, track: Track, after: Keypoints2D, start: int, end: int, text: str
+    ) -> StepCommand:
+        model, runs = self._shown_model(track), dict(track.runs)
+        if model is not None:
+            runs[model] = with_edit(runs[model], "keypoints", start, end)
+        changed = replace(track, keypoints=after, runs=runs)
+        models = () if model is None else (model,)
+        command = EditFrames(self._context.document, text, changed, models, start, end)
+        self._context.document.undo_stack.push(command)
+        self._let_follow(command, track, start, end)
+        return command
+
+    def _let_follow(self, command: StepCommand, track: Track, start: int, end: int) -> None:
+        model = self._shown_model(track)
+        # What lies in the session: an edit that goes on from it finds the same object.
+        present = self._context.track(track.track_id)
+        if model is not None and present is not None:
+            edit = Edit(command, track.track_id, model, track.keypoints, present.keypoints,
+                        start, end)  # fmt: skip
+            self.follower.follow(edit)
+
+    def _shown_model(self, track: Track) -> str | None:
+        model = self._context.view_state.model
+        return model if model in track.runs else None
+
+
+def joints_text(verb: str, joints: frozenset[int]) -> str:
+    """Name of a step: what is done to one joint, or to several."""
+    if len(joints) == 1:
+        (joint,) = joints
+        return f"{verb} {H36M_17.joint_names[joint].replace('_', ' ').title()}"
+    return f"{verb} {len(joints)} Joints"
