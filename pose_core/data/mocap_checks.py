@@ -228,7 +228,9 @@ def bone_variation(xyz: np.ndarray) -> dict[str, float]:
     seen = np.isfinite(lengths).any(axis=0) & (np.nan_to_num(lengths).max(axis=0) > 0)
     low, median, high = np.nanpercentile(lengths[:, seen], [5, 50, 95], axis=0)
     names = [H36M_17.joint_names[child] for child in children[seen]]
-    return dict(zip(names, ((high - low) / median).tolist(), strict=True))
+    # A bone that has mostly no length at all varies without bounds.
+    spread = (high - low) / np.maximum(median, 1e-9)
+    return dict(zip(names, spread.tolist(), strict=True))
 
 
 def jumps(xyz: np.ndarray, fps: float) -> np.ndarray:
