@@ -1,6 +1,7 @@
 """What-if: joints dragged on the video, numbers against the analysis, keep, discard, undo."""
 
 import csv
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from pose_core.analysis.pose_report import pose_report
 from pose_core.analysis.what_if import WhatIf
 from pose_core.analysis.what_if_network import WhatIfNetwork
 from pose_core.camera import Camera
+from pose_core.inference.records import FrameDetected
 from pose_core.metrics.pose_error import mpjpe
 from pose_core.models.registry import model_entry, remove_user_model
 from pose_core.poses import SOURCE_DETECTOR, SOURCE_USER
@@ -260,30 +262,31 @@ def test_what_is_not_kept_goes_with_escape_and_when_one_looks_elsewhere(lab, pan
 
 def test_escape_discards_also_while_an_estimate_runs(lab, panel, qtbot, monkeypatch):
     """The first one what is not kept, the next one the estimate."""
-    window, before = lab.window, data_of(lab)
-    estimator, state = window.estimator, lab.state
-    monkeypatch.setattr(estimator, "_task", object())
-    estimator.started.emit()
-    monkeypatch.setattr(estimator, "cancel", lambda: monkeypatch.setattr(estimator, "_task", None))
-    frame = state.frame
-    for name in ("what_if", "loss_surface"):
-        shown = lab.open(name)
-        if name == "what_if":
-            drag(lab, shown)
-        else:
-            shown._on_dragged(0.1, 0.1)
-        assert window.skeleton._people[0].preview is not None
-        estimator.live[frame + 5] = ((1, lab.track.keypoints.xy[0], lab.track.keypoints.scores[0]),)
-        estimator.frame_detected.emit(frame + 5)
-        window.presenter._show_live()
-        assert state.frame == frame  # the estimate does not take the view away
-        qtbot.keyClick(window.skeleton, Qt.Key.Key_Escape)
-        assert window.skeleton._people[0].preview is None
-        assert estimator.is_running
+    window, before, frame = lab.window, data_of(lab), lab.state.frame
+    known, estimator = lab.track.keypoints, window.estimator
+
+    def endless(clip, settings):
+        """Stands in for the networks: finds somebody elsewhere in the clip, again and again."""
+        while True:
+            time.sleep(0.01)
+            yield FrameDetected(frame + 5, 1, 10, ((7, known.xy[0], known.scores[0]),))
+
+    monkeypatch.setattr(estimator, "_pipeline", endless)
+    drag(lab, panel)
+    window.actions_table["pose.estimate"].trigger()
+    qtbot.waitUntil(lambda: bool(estimator.live))
+    window.presenter._show_live()
+    assert lab.state.frame == frame  # the estimate does not take the view away
+    qtbot.keyClick(window.skeleton, Qt.Key.Key_Escape)
+    assert is_as_in_the_session(lab)
+    shown = lab.open("loss_surface")
+    shown._on_dragged(0.1, 0.1)
+    assert window.skeleton._people[0].preview is not None
+    qtbot.keyClick(shown, Qt.Key.Key_Escape)
+    assert window.skeleton._people[0].preview is None
+    assert estimator.is_running
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert not estimator.is_running
-    estimator.live.clear()
-    estimator.ended.emit(False)
     assert data_of(lab) == before
 
 
