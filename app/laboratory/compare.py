@@ -238,7 +238,8 @@ class ComparePanel(LabPanel):
         self.strip.show_stages(tuple(views), result.reference, truth)
         self.scene.set_scene(level, sample)
         self.scene.show_poses(self._coloured(result, frame))
-        self.joints.set_columns(self._columns(result))
+        # Several lines: a column need not be wider than its numbers for the sake of its name.
+        self.joints.set_columns([name.replace(", ", ",\n") for name in self._columns(result)])
         self.joints.set_numbers(self._numbers(result, frame))
 
     def clear(self) -> None:
