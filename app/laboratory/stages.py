@@ -60,6 +60,7 @@ class StagesPanel(LabPanel):
         self.next_button.setToolTip("Go to the next frame in which the stages differ most.")
         self._morph = QVariantAnimation(self)
         self._lane_of: object | None = None
+        self._numbers_of: tuple | None = None
         self._lay_out()
         self._connect()
 
@@ -171,9 +172,13 @@ class StagesPanel(LabPanel):
         self.strip.show_stages(tuple(views), subject.stage, truth)
 
     def _show_numbers(self, subject: Subject, movement: StageMovement) -> None:
+        joint = self.joints.selected
+        shown = (movement, subject.frame, joint)
+        if shown == self._numbers_of:
+            return  # another stage is looked at: these are the numbers of all of them
+        self._numbers_of = shown
         self.joints.set_columns(_columns(subject, movement))  # narrow: the unit stands once
         self.joints.set_numbers(_numbers(movement, subject.frame))
-        joint = self.joints.selected
         what = "mean" if joint is None else JOINT_NAMES[joint]
         self._plot.setLabel("left", f"{what} (mm)")
         stages = np.arange(1, len(subject.stages) + 1)

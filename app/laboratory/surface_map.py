@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QColor
 
+from app.laboratory.contours import contour_segments
 from app.laboratory.plots import Plots
 from pose_core.palette import TRUTH
 
@@ -38,12 +39,6 @@ def colour_table() -> np.ndarray:
     return COLOURS.getLookupTable(nPts=256)[:, :3]
 
 
-def _contour() -> Any:
-    contour: Any = pg.IsocurveItem()
-    contour.setPen(pg.mkPen(255, 255, 255, 110))
-    return contour
-
-
 class SurfaceMap(Plots):
     """The map; the marker of the answer can be dragged.
 
@@ -62,9 +57,8 @@ class SurfaceMap(Plots):
         plot.showGrid(x=False, y=False)
         self._image = pg.ImageItem(colorMap=COLOURS)
         plot.addItem(self._image)
-        self._contours = [_contour() for _ in range(NUM_CONTOURS)]
-        for contour in self._contours:
-            contour.setParentItem(self._image)
+        self._contours = pg.PlotCurveItem(pen=pg.mkPen(255, 255, 255, 110), connect="pairs")
+        self._contours.setParentItem(self._image)
         self._marks: list[Any] = []
         self.target = pg.TargetItem(
             size=17, symbol="o", pen=pg.mkPen("w", width=2), brush=pg.mkBrush(213, 94, 0)
@@ -94,8 +88,10 @@ class SurfaceMap(Plots):
         self._image.setRect(self._rect)
         # Closer together near the minimum, where the answer is.
         shares = (np.arange(1, NUM_CONTOURS + 1) / (NUM_CONTOURS + 1)) ** 2
-        for contour, share in zip(self._contours, shares, strict=True):
-            contour.setData(image, low + share * (high - low))
+        lines = [contour_segments(image, low + share * (high - low)) for share in shares]
+        # The first value of an image lies in the middle of its first pixel.
+        x, y = np.concatenate(lines).T + 0.5
+        self._contours.setData(x, y)
 
     def show_markers(self, markers: list[Marker]) -> None:
         """Show the places of stages and truth."""

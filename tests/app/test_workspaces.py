@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 
 from app.dialogs.palette import PaletteDialog
 from app.views.workspace import ROLES
@@ -138,8 +138,10 @@ def assert_all_words_fit(parent):
 
 
 def test_buttons_flow_into_the_next_line(qtbot):
-    labels = [QLabel("mmmmmmmm") for _ in range(4)]
-    flow = FlowLayout(*labels)
+    page = QWidget()
+    qtbot.addWidget(page)
+    flow = FlowLayout(*(QLabel("mmmmmmmm") for _ in range(4)))
+    page.setLayout(flow)
     one_line = flow.sizeHint()
     assert flow.heightForWidth(one_line.width()) == one_line.height()
     assert flow.heightForWidth(one_line.width() - 1) > 2 * one_line.height()
