@@ -25,6 +25,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "posestage-setup.json"
 OUTPUT = ROOT / "output"
 OLDEST_PYTHON = (3, 11)
+MOST_TEST_PROCESSES = 4  # each takes some 2 GB
 
 # What Qt needs to start, even without a screen.
 QT_PACKAGES = [
@@ -308,8 +309,13 @@ def command_test() -> int:
         [venv_program("lint-imports")],
     ]
     codes = [run(check) for check in checks]
-    variables = {} if sys.platform in ("win32", "darwin") else {"QT_QPA_PLATFORM": "xcb"}
-    codes.append(run([*screen_prefix(), venv_program("python"), "-m", "pytest"], **variables))
+    # A process per core, each with a screen of its own (pytest-xvfb) and one thread for torch.
+    variables = {"OMP_NUM_THREADS": "1"}
+    if sys.platform not in ("win32", "darwin"):
+        variables["QT_QPA_PLATFORM"] = "xcb"
+    processes = str(min(os.cpu_count() or 1, MOST_TEST_PROCESSES))
+    tests = [venv_program("python"), "-m", "pytest", "-n", processes, "--dist", "loadfile"]
+    codes.append(run(tests, **variables))
     return next((code for code in codes if code != 0), 0)
 
 
