@@ -135,6 +135,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(self.estimate_bar)
         status_bar = StatusBar(context, self.estimator)
         self.setStatusBar(status_bar)
+        self.annotation.state_changed.connect(status_bar.set_mode)
         self.workspaces = Workspaces(
             context.settings,
             actions,

@@ -31,12 +31,15 @@ class Annotation(QObject):
     ----------
     changed : Signal()
         Other actions are available.
+    state_changed : Signal(str)
+        What goes on, for the status bar; empty where nothing does.
     mode : EditMode
     mouse : EditMouse
     editor : KeypointEditor
     """
 
     changed = Signal()
+    state_changed = Signal(str)
 
     def __init__(
         self,
@@ -60,6 +63,8 @@ class Annotation(QObject):
         self.overlay = EditOverlay(self.mode, self.mouse, video)
         self.mode.changed.connect(self._on_changed)
         self.editor.copied_changed.connect(self.changed)
+        self.editor.follower.working_changed.connect(self._tell_state)
+        estimator.merged.connect(self.editor.follow_estimate)
         context.document.changed.connect(self._on_document_changed)
         context.document.opened.connect(self._show_lane_anew)
         context.view_state.track_changed.connect(self._show_lane_anew)
@@ -116,7 +121,17 @@ class Annotation(QObject):
 
     def _on_changed(self) -> None:
         self._action.setChecked(self.mode.is_on)
+        self._tell_state()
         self.changed.emit()
+
+    def _tell_state(self) -> None:
+        num_joints = len(self.mode.selected)
+        parts = ["editing keypoints"] if self.mode.is_on else []
+        if num_joints:
+            parts.append("1 joint" if num_joints == 1 else f"{num_joints} joints")
+        if self.editor.follower.is_working:
+            parts.append("the 3D follows...")
+        self.state_changed.emit(", ".join(parts))
 
     # -- the lane of the timeline ----------------------------------------------------------
 

@@ -54,6 +54,7 @@ class EditMouse(QObject):
         self.menu: QMenu | None = None
         self._doing = _Doing.NOTHING
         self._pressed_at = QPointF()
+        self._pressed_on: int | None = None
         self._drag = JointDrag(self)
         self._held: frozenset[int] = frozenset()  # what moves with the joint that was taken
         self._is_whole = False  # all of the person
@@ -98,7 +99,7 @@ class EditMouse(QObject):
             return True
         if event.button() != Qt.MouseButton.LeftButton or self._mode.base is None:
             return False
-        self._pressed_at = position
+        self._pressed_at, self._pressed_on = position, joint
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
             self._press_with_shift(joint)
         elif event.modifiers() & Qt.KeyboardModifier.AltModifier:
@@ -142,8 +143,8 @@ class EditMouse(QObject):
             return self._doing in (_Doing.DRAG, _Doing.BAND)
         doing, self._doing = self._doing, _Doing.NOTHING
         if doing is _Doing.DRAG:
-            if not self._drag.release() and not self._is_whole:  # a click
-                self._mode.select(self._held)
+            if not self._drag.release() and self._pressed_on is not None:  # a click
+                self._mode.select(frozenset({self._pressed_on}))
         elif doing is _Doing.BAND:
             self._choose_in_band()
         elif doing is _Doing.BESIDE:

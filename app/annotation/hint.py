@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
@@ -10,8 +10,7 @@ from app.views.overlay2d import LEGEND, draw_sample
 from app.views.paint import PILL_BACKGROUND, PILL_TEXT
 
 MARGIN, PADDING, GAP = 8.0, 7.0, 12.0
-TITLE = "Editing keypoints"
-LEAVE = "E or Esc leaves"
+TITLE = "Editing keypoints - E or Esc leaves"
 # Lines for which there is no room are left out.
 HOW = (
     "Drag moves a joint, Alt-drag the person.",
@@ -21,7 +20,7 @@ _FAINT = QColor(245, 245, 245, 190)
 _FRAME = QColor(240, 228, 66)
 
 
-def draw_hint(painter: QPainter, widget: QWidget, obstacle: str) -> None:
+def draw_hint(painter: QPainter, widget: QWidget, obstacle: str, *, is_brief: bool) -> QRectF:
     """Draw the sign at the top of a view, and a frame around the view.
 
     Parameters
@@ -31,34 +30,45 @@ def draw_hint(painter: QPainter, widget: QWidget, obstacle: str) -> None:
     widget : QWidget
     obstacle : str
         Why nothing can be edited; empty where it can.
+    is_brief : bool
+        Draw the title alone: something under the sign is worked on.
+
+    Returns
+    -------
+    QRectF
+        What the whole sign covers, or would.
     """
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(_FRAME, 2.0))
     painter.drawRect(QRectF(widget.rect()).adjusted(1, 1, -1, -1))
     metrics, room = painter.fontMetrics(), widget.width() - 2 * (MARGIN + PADDING)
     line = metrics.height() + 4.0
+    title = metrics.elidedText(TITLE, Qt.TextElideMode.ElideRight, int(room))
     lines = [obstacle] if obstacle else list(HOW)
     lines = [each for each in lines if metrics.horizontalAdvance(each) <= room]
-    title = f"{TITLE} - {LEAVE}"
-    widths = [metrics.horizontalAdvance(each) for each in [title, *lines]]
-    if metrics.horizontalAdvance(title) > room:
-        title = metrics.elidedText(title, Qt.TextElideMode.ElideRight, int(room))
     legend = _legend_width(metrics.horizontalAdvance, line)
     has_legend = legend <= room and not obstacle
-    width = min(max([*widths, legend if has_legend else 0.0]), room)
-    height = line * (1 + len(lines) + has_legend) + 2 * PADDING - 4.0
+    width = max(metrics.horizontalAdvance(each) for each in (title, *lines))
+    width = max(width, legend) if has_legend else width
+    num_lines = 1 + len(lines) + has_legend
+    whole = QRectF(MARGIN, MARGIN, width + 2 * PADDING, line * num_lines + 2 * PADDING - 4.0)
+    shown = QRectF(whole)
+    if is_brief:
+        shown.setSize(QSizeF(metrics.horizontalAdvance(title) + 2 * PADDING, line + 2 * PADDING))
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(PILL_BACKGROUND)
-    painter.drawRoundedRect(QRectF(MARGIN, MARGIN, width + 2 * PADDING, height), 6, 6)
-    x, y = MARGIN + PADDING, MARGIN + PADDING
+    painter.drawRoundedRect(shown, 6, 6)
+    row = QRectF(MARGIN + PADDING, MARGIN + PADDING - 2.0, width + 1, line)
     painter.setPen(_FRAME)
-    painter.drawText(QRectF(x, y, width, line), Qt.AlignmentFlag.AlignVCenter, title)
-    painter.setPen(PILL_TEXT if obstacle else _FAINT)
-    for text in lines:
-        y += line
-        painter.drawText(QRectF(x, y, width, line), Qt.AlignmentFlag.AlignVCenter, text)
-    if has_legend:
-        _draw_legend(painter, x, y + line, line)
+    painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, title)
+    if not is_brief:
+        painter.setPen(PILL_TEXT if obstacle else _FAINT)
+        for text in lines:
+            row.translate(0, line)
+            painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, text)
+        if has_legend:
+            _draw_legend(painter, row.left(), row.top() + line, line)
+    return whole
 
 
 def _legend_width(advance: Callable[[str], int], line: float) -> float:

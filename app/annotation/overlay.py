@@ -1,8 +1,10 @@
 """What the edit mode draws over the video: selection, missing joints, rubber band, loupe, hint."""
 
+from typing import cast
+
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from app.annotation.edit_mode import EditMode
@@ -25,6 +27,8 @@ class EditOverlay(QWidget):
         self._mode = mode
         self._mouse = mouse
         self._video = video
+        self._hint = QRectF()
+        self._is_under_hint = False  # the mouse
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.hide()
@@ -32,9 +36,14 @@ class EditOverlay(QWidget):
         mode.looks_changed.connect(self._follow)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stay as large as the video."""
+        """Stay as large as the video, and let the mouse see what lies under the hint."""
         if event.type() == QEvent.Type.Resize:
             self.resize(self._video.size())
+        elif event.type() == QEvent.Type.MouseMove and self.isVisible():
+            is_under = self._hint.contains(cast(QMouseEvent, event).position())
+            if is_under != self._is_under_hint:
+                self._is_under_hint = is_under
+                self.update()
         return False
 
     def _follow(self) -> None:
@@ -50,7 +59,8 @@ class EditOverlay(QWidget):
             if self._mouse.band is not None:
                 _draw_band(painter, self._mouse.band)
             self._draw_loupe(painter)
-            draw_hint(painter, self, self._mode.obstacle)
+            is_brief = self._is_under_hint or self._mode.trial is not None
+            self._hint = draw_hint(painter, self, self._mode.obstacle, is_brief=is_brief)
 
     def _points(self, xy: np.ndarray) -> np.ndarray:
         """Picture pixels (N, 2) in logical pixels of this widget."""

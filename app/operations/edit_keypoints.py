@@ -157,6 +157,26 @@ class KeypointEditor(QObject):
         else:
             self._context.notice("No edited frame in that direction.")
 
+    def follow_estimate(self, command: StepCommand, seen: dict[int, Keypoints2D]) -> None:
+        """Tell the 3D of an estimate of the keypoints that it has not seen.
+
+        Parameters
+        ----------
+        command : StepCommand
+            The estimate.
+        seen : dict of int to Keypoints2D
+            What the 3D of people was computed from, by track id.
+        """
+        for track_id, before in seen.items():
+            track = self._context.track(track_id)
+            if track is None or not track.runs:
+                continue
+            after, model = track.keypoints, list(track.runs)[-1]  # the newest run
+            frames = np.flatnonzero(_differs(before, after))
+            if len(frames):
+                span = int(frames[0]), int(frames[-1]) + 1
+                self.follower.follow(Edit(command, track_id, model, before, after, *span))
+
     # -- steps -----------------------------------------------------------------------------
 
     def _push(
@@ -184,6 +204,12 @@ class KeypointEditor(QObject):
     def _shown_model(self, track: Track) -> str | None:
         model = self._context.view_state.model
         return model if model in track.runs else None
+
+
+def _differs(a: Keypoints2D, b: Keypoints2D) -> np.ndarray:
+    """(T,) bool: frames in which a joint lies elsewhere."""
+    same = (a.xy == b.xy) | (np.isnan(a.xy) & np.isnan(b.xy))
+    return ~same.all(axis=(1, 2))
 
 
 def joints_text(verb: str, joints: frozenset[int]) -> str:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.commands import SetTracks
 from app.document import Change
 from app.operations.context import AppContext
-from app.operations.merge_tracks import merge_tracks
+from app.operations.merge_tracks import lifted_from, merge_tracks
 from app.operations.models import ModelChoice
 from app.workers.task import Task
 from app.workers.torch_library import map_torch_library
@@ -62,6 +62,9 @@ class Estimator(QObject):
     progressed : Signal(EstimateProgress)
     frame_detected : Signal(int)
         The people of this frame are in `live`.
+    merged : Signal(SetTracks, dict)
+        A result is in the session; what the 3D of people was computed from some of whose
+        keypoints were kept, by track id.
     ended : Signal(bool)
         True when there is a result.
     live : dict of int to tuple
@@ -73,6 +76,7 @@ class Estimator(QObject):
     started = Signal()
     progressed = Signal(object)
     frame_detected = Signal(int)
+    merged = Signal(object, object)
     ended = Signal(bool)
 
     def __init__(
@@ -199,6 +203,7 @@ class Estimator(QObject):
         )
         document.undo_stack.push(command)
         self._context.notice(summary(finished))
+        self.merged.emit(command, lifted_from(session.tracks, finished.session.tracks, start, end))
 
     def _on_ended(self, task: Task) -> None:
         if task is self._task:

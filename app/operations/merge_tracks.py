@@ -41,8 +41,7 @@ def merge_tracks(
     remaining = list(old)
     merged = []
     next_id = max((track.track_id for track in old), default=0) + 1
-    for track in new:
-        known = _same_person(track, remaining)
+    for track, known in _matches(old, new):
         if known is None:
             has_default_name = track.name == f"Person {track.track_id}"
             name = f"Person {next_id}" if has_default_name else track.name
@@ -53,6 +52,37 @@ def merge_tracks(
             merged.append(_renewed(known, track, np.arange(start, end)))
     by_id = {track.track_id: track for track in [*remaining, *merged]}
     return tuple(by_id[track_id] for track_id in sorted(by_id))
+
+
+def lifted_from(
+    old: tuple[Track, ...], new: tuple[Track, ...], start: int, end: int
+) -> dict[int, Keypoints2D]:
+    """The keypoints that the new 3D of some people was computed from; arguments as above.
+
+    Returns
+    -------
+    dict of int to Keypoints2D
+        By track id, of those people alone some of whose keypoints `merge_tracks` keeps: their
+        3D does not know of these.
+    """
+    frames = np.arange(start, end)
+    return {
+        known.track_id: _renewed_keypoints(known.keypoints, track.keypoints, frames, kept=())
+        for track, known in _matches(old, new)
+        if known is not None
+        and np.isin(np.asarray(known.keypoints.sources)[frames], KEPT_SOURCES).any()
+    }
+
+
+def _matches(old: tuple[Track, ...], new: tuple[Track, ...]) -> list[tuple[Track, Track | None]]:
+    """Every new track with the old one of the same person, if there is one."""
+    remaining, found = list(old), []
+    for track in new:
+        known = _same_person(track, remaining)
+        if known is not None:
+            remaining.remove(known)
+        found.append((track, known))
+    return found
 
 
 def _same_person(track: Track, candidates: list[Track]) -> Track | None:
@@ -87,11 +117,13 @@ def _renewed(old: Track, new: Track, frames: np.ndarray) -> Track:
     )
 
 
-def _renewed_keypoints(old: Keypoints2D, new: Keypoints2D, frames: np.ndarray) -> Keypoints2D:
+def _renewed_keypoints(
+    old: Keypoints2D, new: Keypoints2D, frames: np.ndarray, kept: tuple[int, ...] = KEPT_SOURCES
+) -> Keypoints2D:
     xy, scores = old.xy.copy(), old.scores.copy()
     sources = np.array(old.sources)
     taken = np.zeros(sources.shape, dtype=bool)
-    taken[frames] = ~np.isin(sources[frames], KEPT_SOURCES)
+    taken[frames] = ~np.isin(sources[frames], kept)
     xy[taken] = new.xy[taken]
     scores[taken] = new.scores[taken]
     sources[taken] = np.asarray(new.sources)[taken]

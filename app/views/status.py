@@ -23,7 +23,10 @@ class StatusBar(QStatusBar):
         self._clip, self._frame, self._selection, self._model, self._device, self._saved = (
             QLabel() for _ in range(6)
         )
+        self._mode = QLabel()
+        self._mode.setProperty("warning", True)
         for label in (
+            self._mode,
             self._clip,
             self._frame,
             self._selection,
@@ -48,6 +51,12 @@ class StatusBar(QStatusBar):
         self._timer.timeout.connect(self._show_device)
         self._timer.start()
         self._show_all()
+        self.set_mode("")
+
+    def set_mode(self, text: str) -> None:
+        """Say in which mode the window is, and what goes on in it; nothing where it is empty."""
+        self._mode.setText(text)
+        self._mode.setVisible(bool(text))
 
     def set_brief(self, is_brief: bool) -> None:
         """Say only what belongs to the pose that is looked at, or all."""
