@@ -10,7 +10,7 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from pose_core.errors import SessionError
 from pose_core.session import Session
-from pose_core.session_history import Change, History, Step
+from pose_core.session_history import Change, History, Step, merged_changes
 from pose_core.session_patch import Patch, joined
 
 __all__ = ["Change", "SavedFile", "SessionDocument", "StepCommand"]
@@ -105,6 +105,7 @@ class SessionDocument(QObject):
         self.opened_revision = 0
         self.history_bytes = HISTORY_BYTES
         self.is_restoring = False
+        self._held_changes: list[Change] | None = None
         self._is_unsaved = False
         self._num_recovered = 0
         self.undo_stack = QUndoStack(self)
@@ -179,7 +180,20 @@ class SessionDocument(QObject):
         """Put a changed session in place. For commands only."""
         self.session = session
         self.revision += 1
+        if self._held_changes is not None:
+            self._held_changes.extend(changes)
+            return
         for change in changes:
+            self.changed.emit(change)
+
+    def go_to_step(self, index: int) -> None:
+        """Undo or redo up to a place in the history; what has changed is told once, at the end."""
+        self._held_changes = held = []
+        try:
+            self.undo_stack.setIndex(index)
+        finally:
+            self._held_changes = None
+        for change in merged_changes(held):
             self.changed.emit(change)
 
     def is_done(self, command: StepCommand) -> bool:

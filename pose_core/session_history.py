@@ -5,7 +5,7 @@ the session; afterwards, what it has put out of the way. Doing and undoing are t
 so nothing is kept twice. Of long arrays only the frames that differ are kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -37,6 +37,24 @@ class Change:
     track_ids: tuple[int, ...] = ()
     start: int = 0
     end: int = -1
+
+
+def merged_changes(changes: Iterable[Change]) -> list[Change]:
+    """One change for each kind, that covers all of them."""
+    merged: dict[str, Change] = {}
+    for change in changes:
+        known = merged.get(change.kind)
+        if known is None:
+            merged[change.kind] = change
+            continue
+        ids = {*known.track_ids, *change.track_ids}
+        merged[change.kind] = Change(
+            change.kind,
+            tuple(sorted(ids)) if known.track_ids and change.track_ids else (),
+            min(known.start, change.start),
+            -1 if -1 in (known.end, change.end) else max(known.end, change.end),
+        )
+    return list(merged.values())
 
 
 @dataclass(frozen=True, eq=False)

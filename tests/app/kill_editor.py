@@ -104,8 +104,8 @@ class Editor:
         document = self._context.document
         before, index = digest(document.session), document.undo_stack.index()
         assert document.path == self._path
-        document.undo_stack.setIndex(0)
-        document.undo_stack.setIndex(index)
+        document.go_to_step(0)
+        document.go_to_step(index)
         assert digest(document.session) == before
         self._tell("opened")
         document.undo_stack.indexChanged.connect(lambda _: self._tell("edited"))
@@ -315,10 +315,11 @@ def kill_again_and_again(folder: Path, times: int, seed: int, interval_s: float)
         has_come = wait_for(moment, rng, folder, log, interval_s)
         is_running = process.poll() is None
         killed_at = time.time()
-        process.send_signal(signal.SIGKILL)
+        # With the other signal it tells where it stands.
+        process.send_signal(signal.SIGKILL if has_come else signal.SIGABRT)
         errors = process.communicate()[1].decode()
         assert is_running, f"it ended by itself: {errors}"
-        assert has_come, f"nothing to kill {moment} within {PATIENCE_S} s: {errors}"
+        assert has_come, f"nothing to kill {moment}: {read_log(log)[-5:]} {errors}"
         kill, state = look_at(folder, log, moment, killed_at, state)
         print(f"kill {len(kills) + 1} {kill}", flush=True)  # noqa: T201 - a program
         assert kill.lost_s <= interval_s, f"{kill.lost_s:.1f} s of edits are missing"
