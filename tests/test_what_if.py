@@ -185,28 +185,29 @@ def test_a_faster_video_is_sampled_as_the_whole_of_it(entries, keypoints, frame)
     np.testing.assert_allclose(answer.stages[0], want.stages[0, answer.frames], atol=2e-5)
 
 
-def test_a_pose_machine_is_pulled_toward_the_moved_joint(entries, lifted):
+def test_a_pose_machine_is_pulled_toward_the_moved_joint(entries, lifted, monkeypatch):
     keypoints, poses = lifted("machine")
     what_if = question(entries["machine"], keypoints, poses)
     moved, after = move(keypoints)
     times_s = np.arange(len(keypoints)) / 25
-    as_it_was, prepared = (
-        prepare_correction(entries["machine"], k, times_s, CAMERA) for k in (keypoints, after)
-    )
+    prepared = prepare_correction(entries["machine"], after, times_s, CAMERA)
     is_moved = torch.from_numpy(np.isfinite(moved[:, 0]))[None]
     intermediate, seen = prepared.poses[[FRAME]], prepared.features[[FRAME]]
-    for answer, steps in ((what_if.quick(moved), 8), (what_if.whole(moved), 30)):
-        config = replace(BY_HAND, steps=steps)
-        want = correct_toward(prepared.projector, intermediate, seen[..., :2], is_moved, config)
+    config = replace(BY_HAND, steps=8)
+    want = correct_toward(prepared.projector, intermediate, seen[..., :2], is_moved, config)
+    robust = list(config.robust_joints)
+    way = want.iterations[-1, 0, robust] - want.iterations[0, 0, robust]
+    pose = (want.poses[0] @ prepared.rotation[FRAME]).numpy()
+    assert len(what_if.whole(moved).pull.residual) == BY_HAND.steps + 1
+    # With random weights so many steps end anywhere: those that are the same are compared.
+    monkeypatch.setattr("pose_core.analysis.what_if_network.BY_HAND", config)
+    for answer in (what_if.quick(moved), what_if.whole(moved)):
         np.testing.assert_allclose(answer.pull.residual, want.residual[:, 0], rtol=2e-2)
-        robust = list(config.robust_joints)
-        way = want.iterations[-1, 0, robust] - want.iterations[0, 0, robust]
         moved_mm = 1000 * float(way.norm(dim=-1).mean())
         assert answer.pull.robust_mm == pytest.approx(moved_mm, rel=5e-2)
-        pose = (want.poses[0] @ prepared.rotation[FRAME]).numpy()
         here = list(answer.frames).index(FRAME)
         np.testing.assert_allclose(answer.stages[2, here], pose - pose[0], atol=5e-3)
-    assert not torch.equal(as_it_was.features[FRAME], prepared.features[FRAME])
+    assert np.abs(poses.stages[2, FRAME] - (pose - pose[0])).max() > 0.02
 
 
 def test_what_cannot_be_asked_is_said(entries, lifted):
