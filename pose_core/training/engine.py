@@ -96,7 +96,9 @@ class Engine:
         self.average = torch.optim.swa_utils.AveragedModel(
             task.network,
             multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average_decay),
-            use_buffers=True,
+            # Statistics of batch norm are means over steps already. Averaged once more, the first
+            # ones would weigh a thousand steps long on a part that is trained late.
+            use_buffers=False,
         )
         self.scaler = torch.amp.GradScaler(
             self.device.type, enabled=schedule.precision == "float16"
