@@ -39,6 +39,8 @@ class EditMode(QObject):
         It was turned on or off, or another selection of joints was made.
     looks_changed : Signal()
         What has to be drawn over the video is another.
+    left : Signal()
+        Another frame or person, or the end: whoever holds something lets go.
     is_on : bool
     selected : frozenset of int
         Joints of the selected person.
@@ -48,7 +50,7 @@ class EditMode(QObject):
 
     changed = Signal()
     looks_changed = Signal()
-    left = Signal()  # whoever holds something lets go
+    left = Signal()
 
     def __init__(
         self, context: AppContext, estimator: Estimator, editor: KeypointEditor, video: VideoView
