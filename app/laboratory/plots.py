@@ -45,7 +45,7 @@ class Plots(pg.GraphicsLayoutWidget):
         super().__init__(parent)
         self._layout: Any = self.ci
         self._layout.layout.setSpacing(2)
-        self._layout.layout.setContentsMargins(2, 2, 8, 2)
+        self._layout.layout.setContentsMargins(2, 8, 8, 2)  # room for halves of numbers at the ends
 
     def sizeHint(self) -> QSize:
         """Small: a plot takes what there is; as large as its scene it would make panels scroll."""
@@ -100,3 +100,5 @@ class Plots(pg.GraphicsLayoutWidget):
                 plot.legend.setLabelTextSize(f"{self.font().pointSizeF():g}pt")
                 for _, label in plot.legend.items:
                     label.setText(label.text)  # else the letters keep their colour until then
+                plot.legend.resize(0, 0)  # it only ever grows by itself
+                plot.legend.updateSize()

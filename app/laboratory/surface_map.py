@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor
 
 from app.laboratory.contours import contour_segments
@@ -57,7 +57,9 @@ class SurfaceMap(Plots):
         plot.showGrid(x=False, y=False)
         self._image = pg.ImageItem(colorMap=COLOURS)
         plot.addItem(self._image)
-        self._contours = pg.PlotCurveItem(pen=pg.mkPen(255, 255, 255, 110), connect="pairs")
+        pen = pg.mkPen(255, 255, 255, 110)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)  # else segments cover each other where they meet
+        self._contours = pg.PlotCurveItem(pen=pen, connect="pairs")
         self._contours.setParentItem(self._image)
         self._marks: list[Any] = []
         self.target = pg.TargetItem(

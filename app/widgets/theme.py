@@ -132,6 +132,8 @@ class Theme(QObject):
         self.is_dark = {"light": False, "dark": True}.get(self._choice, system_is_dark)
         self._application.setPalette(_palette(self.is_dark))
         self._application.setStyleSheet(_style_sheet(self.is_dark))
+        # Before anybody takes colours from a widget.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.ApplicationPaletteChange)
         self.changed.emit(self.is_dark)
 
 

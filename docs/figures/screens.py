@@ -40,7 +40,7 @@ RUNS = {  # a name, and the words after ``posestage train``
     "narrow": ("temporal", "--set", "task.network.channels=24"),
     "one-frame": ("single-frame", "--set", "task.network.channels=64"),
 }
-RUN_STEPS = 240
+RUN_STEPS = 1200
 
 
 @dataclass(frozen=True)
@@ -164,10 +164,10 @@ def trained(folder: Path) -> None:
     """Make the runs, unless they are there."""
     for name, words in RUNS.items():
         if not (folder / name).exists():
-            schedule = ("--batch", "16", "--steps", str(RUN_STEPS), "--threads", "1")
+            schedule = ("--batch", "32", "--steps", str(RUN_STEPS), "--threads", "1")
             often = ("--set", f"schedule.checkpoint_every={RUN_STEPS // 8}")
-            options = ("--data", "bundled", "--device", "cpu", "--out", str(folder / name))
-            posestage("train", *words, *schedule, *often, *options)
+            options = ("--data", "bundled", "--data-workers", "0", "--device", "cpu")
+            posestage("train", *words, *schedule, *often, *options, "--out", str(folder / name))
 
 
 def posestage(*words: str) -> None:
@@ -209,12 +209,11 @@ def take_all(options: argparse.Namespace, session: Path, runs: Path) -> None:
             window.open_path(session)
             taker.settle(lambda: window.context.document.session is not None)
             window.context.view_state.set_frame(FRAME)
-        for shade in options.themes:
-            theme().choose(shade)
-            taker.settle()
-            for name in screens:
-                if name in options.only:
-                    screens[name](taker)
+        for name in [name for name in screens if name in options.only]:
+            for shade in options.themes:
+                theme().choose(shade)
+                taker.settle()
+                screens[name](taker)
     window.context.document.open(None)
     window.close()
     window.deleteLater()

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
 from app.dialogs.palette import PaletteDialog
 from app.views.workspace import ROLES
 from app.widgets.flow import FlowLayout
+from app.widgets.theme import theme
 
 TEACHER = ROLES["teacher"]
 
@@ -135,6 +136,24 @@ def assert_all_words_fit(parent):
         assert widget.height() >= widget.fontMetrics().height(), widget.text()
         right = widget.mapTo(widget.window(), widget.rect().topRight()).x()
         assert right <= widget.window().width(), widget.text()
+
+
+def test_widgets_have_their_colours_when_the_theme_says_that_it_changed(qtbot):
+    page = QWidget()
+    qtbot.addWidget(page)
+    label = QLabel("x", page)
+    page.show()
+    seen = []
+
+    def look() -> None:
+        seen.append(label.palette().window().color().lightness())
+
+    theme().choose("light")
+    theme().changed.connect(look)
+    theme().choose("dark")
+    theme().choose("light")
+    theme().changed.disconnect(look)
+    assert seen[0] < 100 < 200 < seen[1]
 
 
 def test_buttons_flow_into_the_next_line(qtbot):
