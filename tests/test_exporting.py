@@ -125,7 +125,8 @@ def test_session_files_are_never_replaced(tmp_path, session):
 
 def test_formats_are_tidied_and_checked():
     assert check_formats([" BVH", "csv", "bvh", ""]) == ("bvh", "csv")
-    with pytest.raises(ConfigError, match=r"'fbx'.*bvh, csv, npz, json, coco, keypoints, mp4, session"):
+    every = "bvh, csv, npz, json, coco, keypoints, mp4, session"
+    with pytest.raises(ConfigError, match=f"'fbx'.*{every}"):
         check_formats(["bvh", "fbx"])
     with pytest.raises(ConfigError, match="No format"):
         check_formats([""])

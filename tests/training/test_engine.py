@@ -89,6 +89,20 @@ def test_only_trained_parts_gather_statistics(tmp_path, trained):
     assert gathered == (trained == ())
 
 
+def test_the_result_has_the_statistics_of_the_last_steps(tmp_path):
+    """Not their first values, which a slow average would keep for a thousand steps."""
+    task = ToyTask()
+    task.network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    stages = (Stage(name="first", steps=3, trained=("0.",)), Stage(name="late", steps=40))
+    settings = schedule(stages=stages, average_decay=0.998)
+    for _ in Engine(task, settings, RunFolder(tmp_path)).train():
+        pass
+    kept = state(tmp_path)
+    for name in ("1.running_mean", "1.running_var"):
+        torch.testing.assert_close(kept["average"][name], kept["network"][name])
+    assert not torch.equal(kept["average"]["0.weight"], kept["network"]["0.weight"])
+
+
 def test_factors_of_a_stage_weigh_the_terms(tmp_path):
     engine, _ = train(tmp_path, stop_after=6)
     engine.enter_stage(1)
