@@ -6,10 +6,11 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QSizePolicy,
-    QStyle,
     QToolButton,
     QWidget,
 )
+
+from app.widgets.icons import icon
 
 
 class DockTitle(QWidget):
@@ -33,14 +34,13 @@ class DockTitle(QWidget):
         layout.setContentsMargins(8, 2, 3, 2)
         layout.setSpacing(2)
         layout.addWidget(label, 1)
-        pixmaps = QStyle.StandardPixmap
-        for name, pixmap, act in (
-            ("Float or dock", pixmaps.SP_TitleBarNormalButton, self._toggle_floating),
-            ("Close", pixmaps.SP_TitleBarCloseButton, dock.close),
+        for name, icon_name, act in (
+            ("Float or dock", "copy", self._toggle_floating),
+            ("Close", "broken", dock.close),
         ):
             button = QToolButton()
-            button.setIcon(self.style().standardIcon(pixmap))
-            button.setIconSize(QSize(12, 12))
+            button.setIcon(icon(icon_name))
+            button.setIconSize(QSize(13, 13))
             button.setAutoRaise(True)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setToolTip(name)
