@@ -157,6 +157,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # as `posestage train` does
     claims = [c for c in CLAIMS if options.only in c.name and can_measure(c, options)]
     needed = sorted({variant for c in claims for variant, _ in (c.before, c.after)})
     by_seed = [

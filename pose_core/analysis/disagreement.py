@@ -50,6 +50,6 @@ def peaks(values: np.ndarray, share: float = 0.1) -> np.ndarray:
     if not known.any():
         return np.zeros(0, dtype=np.int64)
     values = np.nan_to_num(values)
-    high = np.flatnonzero(values >= max(np.quantile(known, 1 - share), np.nextafter(0, 1)))
+    high = np.flatnonzero(values >= max(np.quantile(known, 1 - share), np.finfo(values.dtype).tiny))
     stretches = np.split(high, np.flatnonzero(np.diff(high) > 1) + 1)
     return np.array([frames[np.argmax(values[frames])] for frames in stretches])

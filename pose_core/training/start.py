@@ -129,9 +129,6 @@ def _train(run: RunFolder, recipe: Recipe, config: Mapping[str, Any]) -> Iterato
     machine = config["machine"]
     if machine["threads"]:
         torch.set_num_threads(machine["threads"])
-    # Decayed weights of dead units become denormal numbers, with which a step takes four times as
-    # long. Threads that start after this inherit it.
-    torch.set_flush_denormal(True)
     device = choose_device(machine["device"])
     skipped = SkipLog()
     kind = TASKS[recipe.kind]

@@ -43,7 +43,7 @@ def test_training_lowers_the_loss(motion_folder, tmp_path):
     events = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     assert json.loads(events[-1])["state"] == "finished"
     validation = [record.validation["MPJPE"] for record in progress if record.validation]
-    assert validation[-1] < 0.8 * validation[0]
+    assert validation[-1] < 0.85 * validation[0]
 
 
 def test_a_stopped_run_resumes_to_the_same_weights(motion_folder, tmp_path):
