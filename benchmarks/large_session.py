@@ -1,9 +1,10 @@
 """A very long session: open, step, edit, undo, save, automatic copy.
 
 ``xvfb-run -a python benchmarks/large_session.py --frames 1000000 --people 10`` makes a session
-file of random poses beside a short video, in whose frames it stays, and drives the real window with it. It prints how long each thing takes, the longest time for which the window
-could not answer meanwhile, and the processor time of all threads, which other programs on the
-machine change less.
+file of random poses beside a short video, in whose frames it stays, and drives the real window
+with it. It prints how long each thing takes, the longest time for which the window could not
+answer meanwhile, and the processor time of all threads, which other programs on the machine change
+less.
 """
 
 import argparse
