@@ -69,10 +69,10 @@ def data_of(variant: Variant, options: argparse.Namespace) -> Path:
 
 def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
     """Of one run, measured or as they were kept."""
-    variant, folder = VARIANTS[name], run_of(name, seed, options)
-    kept = folder / "figures.json"
+    kept = options.runs / f"{name}-{seed}" / "figures.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
+    variant, folder = VARIANTS[name], run_of(name, seed, options)
     recipe = variant.settings(seed, options.steps)
     kind = TASKS[recipe.kind]
     training, held_out = kind.load(recipe.task, data_of(variant, options), SkipLog())

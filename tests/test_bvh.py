@@ -369,7 +369,7 @@ def test_euler_angles_mean_the_same_rotation(rows):
     rotations = Rotation.from_quat(np.array(rows))
     angles = to_zxy_degrees(rotations.as_matrix())
     again = Rotation.from_euler("ZXY", angles, degrees=True)
-    assert (rotations.inv() * again).magnitude().max() < 1e-4  # 0.006 degrees
+    assert (rotations.inv() * again).magnitude().max() < 1e-5
     assert np.abs(np.diff(angles, axis=0)).max(initial=0) <= 180 + 1e-9
 
 

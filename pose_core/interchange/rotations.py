@@ -15,7 +15,7 @@ HINGE_SMOOTHING_S = 0.05
 CLEAR_HINGE_WEIGHT = 1e3
 REST_TWIST_WEIGHT = 1e-3
 
-LOCKED = 1e-9  # a sine this near to 1 leaves no trace of z and y apart
+LOCKED = 1e-12  # a sine this near to 1 leaves no trace of z and y apart
 
 
 def steady_hinge(

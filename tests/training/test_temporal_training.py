@@ -36,14 +36,14 @@ def weights(out):
 
 
 def test_training_lowers_the_loss(motion_folder, tmp_path):
-    stages = [{"steps": 160, "learning_rate": 3e-3}]
+    stages = [{"steps": 240, "learning_rate": 3e-3}]
     recipe = tiny(schedule__stages=stages, schedule__checkpoint_every=40)
     progress = run(recipe, motion_folder, tmp_path / "run")
     assert progress[-1].terms["position"] < 0.7 * progress[0].terms["position"]
     events = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
     assert json.loads(events[-1])["state"] == "finished"
     validation = [record.validation["MPJPE"] for record in progress if record.validation]
-    assert validation[-1] < 0.85 * validation[0]
+    assert validation[-1] < 0.8 * validation[0]
 
 
 def test_a_stopped_run_resumes_to_the_same_weights(motion_folder, tmp_path):
