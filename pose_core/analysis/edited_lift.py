@@ -13,11 +13,9 @@ import torch
 from pose_core.analysis.what_if import TOLERANCE_M
 from pose_core.analysis.what_if_network import WhatIfNetwork
 from pose_core.camera import Camera
-from pose_core.errors import ConfigError
-from pose_core.inference.fitting import bone_targets, fit_skeleton
+from pose_core.inference.fitting import bone_targets
 from pose_core.inference.lifter import Stretch, seen_stretches, stretches
 from pose_core.inference.resampling import lifter_rate
-from pose_core.inference.root import root_from_rays
 from pose_core.interchange.named_keypoints import HIDDEN_SCORE
 from pose_core.models.ray_input import SMOOTH_FRAMES
 from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
@@ -85,11 +83,7 @@ def lift_edit(
     ConfigError
         If the poses have other stages than the model.
     """
-    if len(poses.stages) != len(network.stage_names):
-        raise ConfigError(
-            f"The 3D by {network.entry.name} has other stages than the model has now.",
-            "Compute it anew: Pose > 3D Again from the Same 2D.",
-        )
+    network.refuse_other_stages(poses)
     window = _window(network, before, after, times_s, camera, edited)
     pieces_before = _network_poses(network, before, window)
     pieces_after = _network_poses(network, after, window)
@@ -160,10 +154,9 @@ def _fitted(
     stages = np.full((num_stages, num_frames, 17, 3), np.nan)
     root = np.full((num_frames, 3), np.nan)
     for seen, poses in pieces:
-        guess = root_from_rays(poses[-1], seen.rays, seen.scores, seen.times_s)
-        fitted = fit_skeleton(poses[-1], guess, seen.rays, seen.scores, seen.fps, lengths)
+        fitted = seen.fitted(poses[-1], lengths)
         stages[:-1, seen.frames], stages[-1, seen.frames] = poses, fitted
-        root[seen.frames] = root_from_rays(fitted, seen.rays, seen.scores, seen.times_s)
+        root[seen.frames] = seen.root_of(fitted)
     return stages, root
 
 

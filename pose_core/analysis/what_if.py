@@ -16,10 +16,9 @@ import torch
 from pose_core.analysis.what_if_network import Near, Pull, WhatIfNetwork
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
-from pose_core.inference.fitting import bone_targets, fit_skeleton
+from pose_core.inference.fitting import bone_targets
 from pose_core.inference.lifter import Stretch, seen_stretches, stretches
 from pose_core.inference.resampling import lifter_rate
-from pose_core.inference.root import root_from_rays
 from pose_core.models.ray_input import SMOOTH_FRAMES
 from pose_core.poses import Keypoints2D, Poses3D
 
@@ -112,11 +111,7 @@ class WhatIf:
         *,
         is_scaled: bool = False,
     ) -> None:
-        if len(poses.stages) != len(network.stage_names):
-            raise ConfigError(
-                f"The 3D by {network.entry.name} has other stages than the model has now.",
-                "Compute it anew: Pose > 3D Again from the Same 2D.",
-            )
+        network.refuse_other_stages(poses)
         present = np.asarray(np.isfinite(keypoints.xy).all(axis=-1).any(axis=-1))
         here = [frames for frames in stretches(present, times_s) if frame in frames]
         if not here or not np.isfinite(poses.stages[:, frame]).all():
@@ -225,10 +220,8 @@ class WhatIf:
         poses = seen.at_frames(found)
         if lengths is None:
             lengths = bone_targets(torch.from_numpy(poses[-1]).float()).numpy()
-        root = root_from_rays(poses[-1], seen.rays, seen.scores, seen.times_s)
-        fitted = fit_skeleton(poses[-1], root, seen.rays, seen.scores, seen.fps, lengths)
-        root = root_from_rays(fitted, seen.rays, seen.scores, seen.times_s)
-        return _Lifted(np.concatenate([poses, fitted[None]]), root, lengths, pull)
+        fitted = seen.fitted(poses[-1], lengths)
+        return _Lifted(np.concatenate([poses, fitted[None]]), seen.root_of(fitted), lengths, pull)
 
     def _scale(self, frames: np.ndarray, own: np.ndarray) -> float:
         """How much larger the poses of the run are than those (N, 17, 3) that the model gives."""

@@ -24,6 +24,7 @@ from pose_core.models.registry import ModelEntry, build_network
 from pose_core.models.rpsm import Rpsm
 from pose_core.models.temporal_conv import TemporalConv
 from pose_core.models.tpnet import TpNet
+from pose_core.poses import Poses3D
 
 # What came longer ago has next to no weight in the memory of a recurrent network.
 _PAST = 20
@@ -84,6 +85,14 @@ class WhatIfNetwork:
         self._network = network
         self.stage_names = (*names, "fitted skeleton")
         self._ways = Ways((0.0,), _DEVICE)  # those of the recurrent networks
+
+    def refuse_other_stages(self, poses: Poses3D) -> None:
+        """Raise `ConfigError` where poses cannot be of this model as it is now."""
+        if len(poses.stages) != len(self.stage_names):
+            raise ConfigError(
+                f"The 3D by {self.entry.name} has other stages than the model has now.",
+                "Compute it anew: Pose > 3D Again from the Same 2D.",
+            )
 
     @property
     def context(self) -> tuple[int, int]:

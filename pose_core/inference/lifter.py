@@ -120,13 +120,9 @@ class Lifter:
         return LiftedPerson(stages, CorrectionVerdicts(steps, discarded_mask) if corrects else None)
 
     def _lift_stretch(self, seen: "Stretch") -> tuple[np.ndarray, CorrectionVerdicts | None]:
-        from pose_core.inference.fitting import fit_skeleton
-
         answer = self.answer(seen.grid_rays, seen.grid_scores)
         poses = seen.at_frames(answer.stages)
-        root = root_from_rays(poses[-1], seen.rays, seen.scores, seen.times_s)
-        fitted = fit_skeleton(poses[-1], root, seen.rays, seen.scores, seen.fps)
-        return np.concatenate([poses, fitted[None]]), _verdicts(answer, seen)
+        return np.concatenate([poses, seen.fitted(poses[-1])[None]]), _verdicts(answer, seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +159,17 @@ class Stretch:
             return np.zeros(len(self.times_s), dtype=int)
         places = (self.times_s - self.grid_s[0]) / (self.grid_s[1] - self.grid_s[0])
         return np.clip(np.round(places).astype(int), 0, len(self.grid_s) - 1)
+
+    def root_of(self, poses: np.ndarray) -> np.ndarray:
+        """Where the pelvis (N, 3) of root-relative poses (N, 17, 3) is, camera axes, metres."""
+        return root_from_rays(poses, self.rays, self.scores, self.times_s)
+
+    def fitted(self, poses: np.ndarray, lengths: np.ndarray | None = None) -> np.ndarray:
+        """Poses (N, 17, 3) with constant bones that meet the keypoints; see `fit_skeleton`."""
+        from pose_core.inference.fitting import fit_skeleton
+
+        root = self.root_of(poses)
+        return fit_skeleton(poses, root, self.rays, self.scores, self.fps, lengths)
 
     def at_frames(self, stages: np.ndarray) -> np.ndarray:
         """Stages (S, G, 17, 3) of the grid at the frames: (S, N, 17, 3), relative to the pelvis."""
