@@ -38,7 +38,7 @@ def estimate_root(
         is smoothed over time.
     """
     root = np.full((len(xyz), 3), np.nan)
-    known = np.isfinite(xy).all(axis=-1)
+    known = np.asarray(np.isfinite(xy).all(axis=-1))
     present = np.isfinite(xyz).all((1, 2)) & (known.sum(axis=1) >= _FEWEST_KEYPOINTS)
     if not present.any():
         return root.astype(np.float32)
