@@ -70,7 +70,7 @@ class NewRunDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("New Training Run")
         self._context, self._runs, self._on_accept, self._like = context, runs, on_accept, like
-        self._is_measuring = False
+        self._task: Task | None = None
         self._measured: NewRun | None = None
         self._budget: Budget | None = None
         self._facts: RecipeFacts | None = None
@@ -245,6 +245,8 @@ class NewRunDialog(QDialog):
     def done(self, result: int) -> None:
         """Measure nothing more."""
         self._settle.stop()
+        if self._task is not None:
+            self._task.cancel()
         super().done(result)
 
     def _complaint(self) -> str:
@@ -280,21 +282,28 @@ class NewRunDialog(QDialog):
 
     def _measure(self) -> None:
         """Measure what was chosen last, one measurement at a time."""
-        wanted = _to_measure(self.wanted())
-        if self._is_measuring or self._facts is None:
+        if self._facts is None:
             return
-        self._is_measuring, self._measured, self._budget = True, wanted, None
-        task = Task("measuring a run", lambda: measure_budget(wanted), parent=self)
+        if self._task is not None:
+            self._task.cancel()  # when it has ended, this is begun anew
+            return
+        wanted = _to_measure(self.wanted())
+        self._measured, self._budget = wanted, None
+        task = self._task = Task("measuring a run", lambda: measure_budget(wanted), parent=self)
+        task.progressed.connect(self._on_measuring)
         task.succeeded.connect(self._on_measured)
         task.failed.connect(lambda error: self.budget.setText(str(error)))
         task.ended.connect(self._on_measuring_ended)
         self._context.tasks.start(task)
 
+    def _on_measuring(self, seconds: float) -> None:
+        self.budget.setText(f"Measuring a few steps... {format_seconds(seconds)}")
+
     def _on_measured(self, budget: "Budget") -> None:
         self._budget = budget
 
     def _on_measuring_ended(self) -> None:
-        self._is_measuring = False
+        self._task = None
         if self.isVisible():
             self._show_budget()
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
 
 from app.training.follower import Following
 from app.training.run_list import best_text, share_done, shown_state
-from app.training.service import Runs
+from app.training.service import Publishing, Runs
 from app.widgets.icons import icon
 from pose_core.progress import format_seconds
 from pose_core.training.runs import RunSummary
@@ -122,8 +122,10 @@ class RunHeader(QWidget):
         font.setBold(True)
         self.name.setFont(font)
 
-    def show_run(self, run: RunSummary, runs: Runs, *, is_model: bool, is_busy: bool) -> None:
-        """Show a run; `is_model` when it became one, `is_busy` while it is made one."""
+    def show_run(
+        self, run: RunSummary, runs: Runs, *, is_model: bool, publishing: Publishing | None
+    ) -> None:
+        """Show a run; `is_model` when it became one, `publishing` while it is made one."""
         state = shown_state(run, runs)
         self.name.setText(run.name)
         data = run.data if run.data != "bundled" else "bundled motions"
@@ -133,8 +135,10 @@ class RunHeader(QWidget):
         for name, _, _, _, states in BUTTONS:
             self.buttons[name].setEnabled(states is None or state in states)
         can_become_model = state in ("finished", "stopped", "paused") and run.step > 0
-        self.buttons["publish"].setEnabled(can_become_model and not is_model and not is_busy)
-        self.buttons["publish"].setText("Measuring..." if is_busy else "Make a Model")
+        self.buttons["publish"].setEnabled(can_become_model and not is_model)
+        self.buttons["publish"].setText(
+            publishing_text(publishing) if publishing else "Make a Model"
+        )
         self.buttons["compare"].setEnabled(is_model)
         for name in ("pause", "resume"):  # one of the two, lest the row grow too long
             self.buttons[name].setVisible((name == "resume") is not (state == "running"))
@@ -148,6 +152,13 @@ class RunHeader(QWidget):
         text = problem_text(run, following.last_words if following is not None else "")
         self._problem_text.setText(text)
         self.problem.setVisible(bool(text))
+
+
+def publishing_text(publishing: Publishing) -> str:
+    """What the button says while the errors of the model are measured."""
+    left = publishing.seconds_left
+    time_left = "" if left is None else f", {format_seconds(left)} left"
+    return f"Stop Measuring ({publishing.share:.0%}{time_left})"
 
 
 def facts_text(run: RunSummary, state: str, runs: Runs) -> str:

@@ -1,8 +1,10 @@
 """Looks after the runs while the application is open, with or without the training window."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
@@ -13,6 +15,9 @@ from app.training import queue, work
 from app.workers.task import Task
 from pose_core.models.registry import ModelEntry
 from pose_core.training.runs import RunSummary, default_runs_folder, list_runs, request_stop
+
+if TYPE_CHECKING:
+    from pose_core.training.publish import Measuring
 
 POLL_MS = 1000
 
@@ -43,6 +48,28 @@ class Runs:
         return any(run.state == "running" for run in self.listed)
 
 
+@dataclass
+class Publishing:
+    """A run that is being made a model.
+
+    Parameters
+    ----------
+    task : Task
+    share : float
+        Of its errors that are measured, from 0 to 1.
+    """
+
+    task: Task
+    share: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """As it looks so far; None before the first errors."""
+        elapsed = time.monotonic() - self.started
+        return elapsed * (1 / self.share - 1) if self.share else None
+
+
 class TrainingService(QObject):
     """Finds runs on disk, keeps the queue going, and does what the user asks.
 
@@ -69,7 +96,7 @@ class TrainingService(QObject):
         self.folder = default_runs_folder()
         self.runs = Runs([], [], {})
         self.dialog_parent: QWidget = context.window
-        self.publishing: set[str] = set()
+        self.publishing: dict[str, Publishing] = {}
         self._is_watched = False
         self._is_looking = False
         self._timer = QTimer(self, interval=POLL_MS)
@@ -150,19 +177,27 @@ class TrainingService(QObject):
         self._do("Discarding the run", lambda: work.discard(run.path))
 
     def publish(self, run: RunSummary) -> None:
-        """Make a model of a run, under its name."""
-        self.publishing.add(run.name)
-        self.changed.emit(self.runs)
+        """Make a model of a run, under its name; once more, and it is given up."""
+        if run.name in self.publishing:
+            self.publishing[run.name].task.cancel()
+            return
 
         def on_added(entry: ModelEntry) -> None:
             self.context.notice(f"{entry.name} is among the models now.")
             self.model_added.emit(entry)
 
         task = self._do("Making a model of the run", lambda: work.publish(run.path), on_added)
+        self.publishing[run.name] = publishing = Publishing(task)
+        task.progressed.connect(lambda measuring: self._on_measuring(publishing, measuring))
         task.ended.connect(lambda: self._on_published(run.name))
+        self.changed.emit(self.runs)
+
+    def _on_measuring(self, publishing: "Publishing", measuring: "Measuring") -> None:
+        publishing.share = measuring.done / measuring.total
+        self.changed.emit(self.runs)
 
     def _on_published(self, name: str) -> None:
-        self.publishing.discard(name)
+        self.publishing.pop(name)
         self.changed.emit(self.runs)
 
     def compare(self, run: RunSummary, show: Callable[[work.Compared], None]) -> None:

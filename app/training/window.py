@@ -159,7 +159,7 @@ class TrainingWindow(QMainWindow):
             run,
             self._service.runs,
             is_model=run.name in self._service.runs.models,
-            is_busy=run.name in self._service.publishing,
+            publishing=self._service.publishing.get(run.name),
         )
         self.header.show_following(run, self._following)
 

@@ -4,7 +4,7 @@ Nothing here touches a widget.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from pose_core.training.runs import BUNDLED_DATA, RunSummary, queue_run, request
 
 if TYPE_CHECKING:
     from pose_core.training.budget import Budget
+    from pose_core.training.publish import Measuring
     from pose_core.training.recipes import Recipe
 
 # A step of the largest networks takes seconds, and a validation some more.
@@ -120,8 +121,13 @@ def make_run(wanted: NewRun, folder: Path) -> Path:
     return path
 
 
-def measure_budget(wanted: NewRun) -> "Budget":
+def measure_budget(wanted: NewRun) -> Generator[float, None, "Budget"]:
     """Memory and time, from a few real steps.
+
+    Yields
+    ------
+    float
+        Seconds that it has taken so far; a place to stop.
 
     Raises
     ------
@@ -129,13 +135,18 @@ def measure_budget(wanted: NewRun) -> "Budget":
         If a setting is not possible.
     """
     recipe = recipe_of(wanted)
-    from pose_core.training.budget import estimate_budget  # noqa: PLC0415 - PyTorch
+    from pose_core.training.budget import measuring_budget  # noqa: PLC0415 - PyTorch
 
-    return estimate_budget(recipe, wanted.device)
+    return (yield from measuring_budget(recipe, wanted.device))
 
 
-def publish(run: Path) -> ModelEntry:
+def publish(run: Path) -> Generator["Measuring", None, ModelEntry]:
     """Make a model of a run, under the run's name or one like it that is free.
+
+    Yields
+    ------
+    Measuring
+        Of its errors; a place to stop, before anything is written.
 
     Raises
     ------
@@ -145,7 +156,7 @@ def publish(run: Path) -> ModelEntry:
     map_torch_library()
     from pose_core.training.publish import add_user_model  # noqa: PLC0415 - PyTorch
 
-    entry = add_user_model(run, free_user_model_name(run.name))
+    entry = yield from add_user_model(run, free_user_model_name(run.name))
     write_json_atomic(run / _MODEL_NOTE, {"name": entry.name})
     return entry
 

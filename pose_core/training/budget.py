@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from pose_core.training.runs import BUNDLED_DATA
 _USABLE = 0.9  # of the free memory; the rest is for other programs
 _TIMED_STEPS = 3
 _PATIENCE_S = 600
+_POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,23 @@ class Budget:
 
 
 def estimate_budget(recipe: Recipe, device: str, *, threads: int | None = None) -> Budget:
+    """As `measuring_budget`, without the waiting in between."""
+    measuring = measuring_budget(recipe, device, threads=threads)
+    while True:
+        try:
+            next(measuring)
+        except StopIteration as end:
+            return end.value
+
+
+def measuring_budget(
+    recipe: Recipe, device: str, *, threads: int | None = None
+) -> Generator[float, None, Budget]:
     """Measure in a process of its own, which may run out of memory without harm.
 
     The samples are those of the bundled motions. Small batches come first; the recipe's own is
-    tried only when by their measure it fits, otherwise its figures are extrapolated.
+    tried only when by their measure it fits, otherwise its figures are extrapolated. Where the
+    generator is closed before its end, so is the process.
 
     Parameters
     ----------
@@ -76,33 +91,47 @@ def estimate_budget(recipe: Recipe, device: str, *, threads: int | None = None) 
     threads : int, optional
         CPU threads, as in `pose_core.training.start.train`.
 
+    Yields
+    ------
+    float
+        Seconds that it has taken so far.
+
+    Returns
+    -------
+    Budget
+
     Raises
     ------
     TrainingError
         If not even a few samples fit, or the steps fail.
     """
-    question = json.dumps({"recipe": recipe.to_dict(), "device": device, "threads": threads})
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "pose_core.training.budget"],
-            input=question,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_PATIENCE_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TrainingError(
-            f"A few steps of this recipe take more than {_PATIENCE_S / 60:.0f} minutes here.",
-            "Choose a smaller network or batch.",
-        ) from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    command = [sys.executable, "-m", "pose_core.training.budget"]
+    pipe = subprocess.PIPE
+    started = time.monotonic()
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        question = {"recipe": recipe.to_dict(), "device": device, "threads": threads}
+        told: str | None = json.dumps(question)
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    answer, complaint = process.communicate(told, timeout=_POLL_S)
+                    break
+                told = None  # it may be given only once
+                yield time.monotonic() - started
+                if time.monotonic() - started > _PATIENCE_S:
+                    raise TrainingError(
+                        f"A few steps take more than {_PATIENCE_S / 60:.0f} minutes here.",
+                        "Choose a smaller network or batch.",
+                    )
+        finally:
+            process.kill()  # nothing happens to one that has ended
+    if process.returncode:
+        lines = complaint.strip().splitlines() or [f"exit code {process.returncode}"]
         raise TrainingError(
             f"The steps that were to be measured failed: {lines[-1]}.",
             "Choose a smaller batch, or start the run to see the error.",
         )
-    return Budget(**json.loads(done.stdout))
+    return Budget(**json.loads(answer))
 
 
 def measure(recipe: Recipe, device: str) -> Budget:

@@ -10,8 +10,8 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from pose_core.models.entries import ModelEntry, read_entries
 from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import check_user_model_name, manifest_path, save_user_model
 from pose_core.models.temporal_conv import TemporalConv
+from pose_core.progress import ProgressBar
 from pose_core.synthesis.movement import motions_from
 from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD
 from pose_core.training.lifting_data import load_split
@@ -45,10 +46,20 @@ _SHIPPED_DATA = "CMU Graphics Lab Motion Capture Database and UI-PRMD, through v
 _STAGE_METRICS = ("MPJPE", "PA-MPJPE", "MPJVE")
 
 
+@dataclass(frozen=True)
+class Measuring:
+    """How far the measuring of a model is; sequences are counted once for each kind of noise."""
+
+    done: int
+    total: int
+
+
 def publish(
     run: Path, name: str, data: Path, folder: Path | None = None, history: str = ""
-) -> ModelEntry:
+) -> Generator[Measuring, None, ModelEntry]:
     """Put the result of a run among the shipped weights.
+
+    Nothing is written before the generator has come to its end.
 
     Parameters
     ----------
@@ -62,6 +73,14 @@ def publish(
     history : str
         What came before the run, where it did not start from random weights.
 
+    Yields
+    ------
+    Measuring
+
+    Returns
+    -------
+    ModelEntry
+
     Raises
     ------
     DataError
@@ -72,20 +91,20 @@ def publish(
     held_out = DEFAULT_SPLIT.held_out(motions)
     if not held_out:
         raise DataError(f"Nothing below {data} is held out from training.")
-    entry = replace(
-        entry,
-        mean_pose=mean_pose(DEFAULT_SPLIT.training(motions)).astype(float).round(4).tolist(),
-        metrics=_measured(entry, weights, held_out) if entry.lifts_keypoints else entry.metrics,
-    )
+    mean = mean_pose(DEFAULT_SPLIT.training(motions)).astype(float).round(4).tolist()
+    entry = replace(entry, mean_pose=mean)
+    if entry.lifts_keypoints:
+        entry = replace(entry, metrics=(yield from _measure(entry, weights, held_out)))
     _ship(entry, weights, folder or manifest_path().parent)
     return entry
 
 
-def add_user_model(run: Path, name: str) -> ModelEntry:
+def add_user_model(run: Path, name: str) -> Generator[Measuring, None, ModelEntry]:
     """Make the result of a run one of the user's own models, by its best checkpoint.
 
     Its errors are measured as those of the shipped ones, which takes minutes. Where the run's data
     is gone or holds nothing out from training, they are those of the run's own validation.
+    Nothing is written before the generator has come to its end.
 
     Parameters
     ----------
@@ -93,6 +112,14 @@ def add_user_model(run: Path, name: str) -> ModelEntry:
         Run folder.
     name : str
         What to call the model.
+
+    Yields
+    ------
+    Measuring
+
+    Returns
+    -------
+    ModelEntry
 
     Raises
     ------
@@ -106,7 +133,7 @@ def add_user_model(run: Path, name: str) -> ModelEntry:
     check_user_model_name(name)
     entry, weights = _packed(run, name, is_shipped=False)
     if entry.lifts_keypoints and (held_out := _held_out(Path(entry.training_data))):
-        entry = replace(entry, metrics=_measured(entry, weights, held_out))
+        entry = replace(entry, metrics=(yield from _measure(entry, weights, held_out)))
     return save_user_model(entry, weights)
 
 
@@ -242,18 +269,25 @@ def _validation(run: Path, step: int) -> dict[str, Any]:
     return {"split": "the validation clips of its training", "unit": "mm", "validation": figures}
 
 
-def _measured(entry: ModelEntry, weights: bytes, motions: list[Motion]) -> dict[str, Any]:
+def _measure(
+    entry: ModelEntry, weights: bytes, motions: list[Motion]
+) -> Generator[Measuring, None, dict[str, Any]]:
     """Errors on held-out motion: all metrics of the last stage, and some of every stage."""
     out: dict[str, Any] = {"split": "subjects and actions not trained on", "unit": "mm"}
     with tempfile.TemporaryDirectory() as folder:
         with atomic_write(Path(folder) / entry.file, WeightsError) as file:
             file.write(weights)
         lifter = make_lifter(replace(entry, folder=Path(folder)))
-    for noise in ("none", "detector"):
-        protocol = MocapProtocol(noise=noise, num_views=1)
-        views = list(evaluate_stages(lifter.lift, motions, protocol))
+    protocols = [MocapProtocol(noise=noise, num_views=1) for noise in ("none", "detector")]
+    total = len(protocols) * len(motions)
+    for k, protocol in enumerate(protocols):
+        views = []
+        for view in evaluate_stages(lifter.lift, motions, protocol):
+            views.append(view)
+            yield Measuring(k * len(motions) + len(views), total)
         stages = [list(stage) for stage in zip(*views, strict=True)]
-        out[f"noise_{noise}"] = {m: round(mean_error(stages[-1], m), 2) for m in METRICS} | {
+        last = {m: round(mean_error(stages[-1], m), 2) for m in METRICS}
+        out[f"noise_{protocol.noise}"] = last | {
             "protocol": asdict(protocol),
             "stages": {
                 name: {m: round(mean_error(stage, m), 2) for m in _STAGE_METRICS}
@@ -272,9 +306,16 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="in place of resources/weights")
     parser.add_argument("--history", default="", help="what came before the run")
     options = parser.parse_args()
-    entry = publish(options.run, options.name, options.data, options.folder, options.history)
-    sys.stdout.write(json.dumps(entry.metrics, indent=1) + "\n")
+    work = publish(options.run, options.name, options.data, options.folder, options.history)
+    bar = ProgressBar(sys.stderr, "sequences")
+    for measuring in _then_print(work):
+        bar.update(measuring.done, measuring.total)
     return 0
+
+
+def _then_print(work: Generator[Measuring, None, ModelEntry]) -> Iterator[Measuring]:
+    entry = yield from work
+    sys.stdout.write(json.dumps(entry.metrics, indent=1) + "\n")
 
 
 if __name__ == "__main__":

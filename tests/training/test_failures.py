@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -143,6 +144,15 @@ def test_a_budget_is_measured(motion_folder, monkeypatch):
     none = budget.measure(recipe, "cpu")
     assert not none.fits
     assert none.largest_batch == 0
+
+
+def test_a_measurement_that_is_given_up_leaves_no_process():
+    measuring = budget.measuring_budget(load_recipe("temporal"), "cpu")
+    assert 0 < next(measuring) < 60
+    children = psutil.Process().children()
+    (child,) = [c for c in children if "pose_core.training.budget" in c.cmdline()]
+    measuring.close()
+    assert not child.is_running()
 
 
 def test_memory_of_a_batch_is_a_straight_line():

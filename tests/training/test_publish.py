@@ -20,7 +20,7 @@ from pose_core.models.registry import (
     model_entry,
     user_models_dir,
 )
-from pose_core.training.publish import add_user_model, publish
+from pose_core.training import publish as publishing
 from pose_core.training.recipes import load_recipe
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.start import train
@@ -53,6 +53,23 @@ def trained(recipe, data, out):
     return out
 
 
+def result(work):
+    """What a generator returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def add_user_model(*of_run):
+    return result(publishing.add_user_model(*of_run))
+
+
+def publish(*of_run):
+    return result(publishing.publish(*of_run))
+
+
 @pytest.fixture
 def run(motion_folder, tmp_path):
     """A real run of a tiny temporal network."""
@@ -81,6 +98,17 @@ def test_a_run_becomes_a_model_of_the_users_with_its_best_weights(run, motion_fo
     for name, stage in entry.metrics["noise_none"]["stages"].items():
         (row,) = re.findall(rf"^ *{name} +([\d.]+)", printed, re.MULTILINE)
         assert float(row) == pytest.approx(stage["MPJPE"], abs=0.06)  # both are rounded
+
+
+def test_a_model_given_up_while_it_is_measured_leaves_nothing(run, motion_folder, tmp_path):
+    work = publishing.add_user_model(run, "mine")
+    assert next(work) == publishing.Measuring(1, 2)  # one held-out motion, two kinds of noise
+    work.close()
+    assert not load_user_models().entries
+    work = publishing.publish(run, "tiny", motion_folder, tmp_path / "weights")
+    next(work)
+    work.close()
+    assert not (tmp_path / "weights").exists()
 
 
 def test_without_held_out_motion_the_error_is_that_of_the_run(motion_folder, tmp_path):
