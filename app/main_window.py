@@ -109,7 +109,13 @@ class MainWindow(QMainWindow):
         actions["view.truth"].setChecked(True)
         self.truth = TruthPresenter(context, self.video, self.skeleton, self.timeline)
         self.annotation = Annotation(
-            context, actions, self.estimator, self.presenter, self.video, self.timeline
+            context,
+            actions,
+            self.estimator,
+            self.presenter,
+            self.video,
+            self.skeleton,
+            self.timeline,
         )
         # After the presenters: its panels add to what those have put into the views.
         focus = Focus(context)

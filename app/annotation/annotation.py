@@ -1,4 +1,4 @@
-"""Editing of keypoints: puts the edit mode, its mouse, its looks and its actions together."""
+"""Editing of joints in 2D and 3D: the edit mode, its mouse, its looks and its actions together."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,8 @@ from app.actions import Actions
 from app.annotation.edit_mode import ARROWS, FAR_PX, EditMode
 from app.annotation.edit_mouse import EditMouse
 from app.annotation.overlay import EditOverlay
+from app.annotation.pose_mouse import PoseMouse
+from app.annotation.pose_overlay import PoseOverlay
 from app.document import Change
 from app.operations.context import AppContext
 from app.operations.edit_keypoints import KeypointEditor
@@ -16,6 +18,7 @@ from app.operations.edit_people import add_person
 from app.operations.estimate import Estimator
 from app.views.lanes import Rgb
 from app.views.presenter import Presenter
+from app.views.skeleton3d import Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import VideoView
 from pose_core.analysis.keypoint_edits import edited_mask, standing_in_box
@@ -35,6 +38,9 @@ class Annotation(QObject):
         What goes on, for the status bar; empty where nothing does.
     mode : EditMode
     mouse : EditMouse
+        On the video.
+    pose_mouse : PoseMouse
+        In the 3D view.
     editor : KeypointEditor
     """
 
@@ -48,6 +54,7 @@ class Annotation(QObject):
         estimator: Estimator,
         presenter: Presenter,
         video: VideoView,
+        skeleton: Skeleton3DView,
         timeline: Timeline,
     ) -> None:
         super().__init__(context)
@@ -61,9 +68,13 @@ class Annotation(QObject):
         self.mode = EditMode(context, estimator, self.editor, video)
         self.mouse = EditMouse(context, self.mode, video)
         self.overlay = EditOverlay(self.mode, self.mouse, video)
+        self.pose_mouse = PoseMouse(context, self.mode, skeleton, video)
+        self.pose_overlay = PoseOverlay(self.mode, self.pose_mouse, skeleton)
         self.mode.changed.connect(self._on_changed)
         self.editor.copied_changed.connect(self.changed)
         self.editor.follower.working_changed.connect(self._tell_state)
+        self.editor.follower.working_changed.connect(self.pose_overlay.follow)
+        context.view_state.stage_changed.connect(self.pose_overlay.follow)
         estimator.merged.connect(self.editor.follow_estimate)
         context.document.changed.connect(self._on_document_changed)
         context.document.opened.connect(self._show_lane_anew)

@@ -109,9 +109,19 @@ class EditMode(QObject):
     @property
     def frame(self) -> int | None:
         """The frame that can be edited: the one on screen, if it is the present one."""
-        is_free = self.is_on and not self._estimator.is_running
         frame = self._context.view_state.frame
-        return frame if is_free and self._video.exact_frame == frame else None
+        return frame if self.is_on and self._is_free and self._video.exact_frame == frame else None
+
+    @property
+    def frame_3d(self) -> int | None:
+        """The frame whose 3D can be edited."""
+        state = self._context.view_state
+        is_free = self.is_on and not state.is_playing and not self.obstacle_3d
+        return state.frame if is_free else None
+
+    @property
+    def _is_free(self) -> bool:
+        return not self._estimator.is_running
 
     @property
     def base(self) -> FramePose | None:
@@ -133,10 +143,27 @@ class EditMode(QObject):
     @property
     def obstacle(self) -> str:
         """Why nothing can be edited now; empty where it can."""
-        if self._estimator.is_running:
+        if not self._is_free:
             return "An estimate is running: wait for it, or cancel it."
         if self._context.selected_track is None:
             return "Nobody is selected: click a person, or use Pose > Add a Person by Hand."
+        return ""
+
+    @property
+    def obstacle_3d(self) -> str:
+        """Why no 3D can be edited now; empty where it can."""
+        track, state = self._context.selected_track, self._context.view_state
+        if self.obstacle or track is None:
+            return self.obstacle
+        run = track.runs.get(state.model or "")
+        if run is None:
+            return "No 3D of this person yet: Pose > 3D Again from the Same 2D."
+        if state.stage < len(run.poses.stages) - 1:
+            return "Only the last stage can be edited: Go > Last Stage shows it."
+        if self._editor.follower.is_working:
+            return "The 3D follows your last edit: one moment."
+        if not np.isfinite(run.poses.xyz[state.frame]).any():
+            return f"{track.name} has no 3D in this frame."
         return ""
 
     @property

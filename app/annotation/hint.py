@@ -1,6 +1,7 @@
-"""The sign on the video that says that joints are edited, and what the joints look like."""
+"""The sign on a view that says that joints are edited, how, and what the joints look like."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
@@ -10,28 +11,61 @@ from app.views.overlay2d import LEGEND, draw_sample
 from app.views.paint import PILL_BACKGROUND, PILL_TEXT
 
 MARGIN, PADDING, GAP = 8.0, 7.0, 12.0
-TITLE = "Editing keypoints - E or Esc leaves"
-# Lines for which there is no room are left out.
-HOW = (
-    "Drag moves a joint, Alt-drag the person.",
-    "Shift selects, arrow keys nudge, right-click: visible, occluded, absent.",
-)
 _FAINT = QColor(245, 245, 245, 190)
 _FRAME = QColor(240, 228, 66)
 
 
-def draw_hint(painter: QPainter, widget: QWidget, obstacle: str, *, is_brief: bool) -> QRectF:
-    """Draw the sign at the top of a view, and a frame around the view.
+@dataclass(frozen=True)
+class Sign:
+    """What stands on the sign.
+
+    Parameters
+    ----------
+    title : str
+    lines : tuple of str
+        How to edit; lines for which there is no room are left out.
+    has_legend : bool
+        Show what the joints look like.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    has_legend: bool = False
+
+
+VIDEO_SIGN = Sign(
+    "Editing keypoints - E or Esc leaves",
+    (
+        "Drag moves a joint, Alt-drag the person.",
+        "Shift selects, arrow keys nudge, right-click: visible, occluded, absent.",
+    ),
+    has_legend=True,
+)
+
+
+def draw_hint(
+    painter: QPainter,
+    widget: QWidget,
+    sign: Sign,
+    obstacle: str,
+    *,
+    is_brief: bool,
+    top: float = MARGIN,
+) -> QRectF:
+    """Draw a sign in the upper left of a view, and a frame around the view.
 
     Parameters
     ----------
     painter : QPainter
         In logical pixels.
     widget : QWidget
+    sign : Sign
     obstacle : str
         Why nothing can be edited; empty where it can.
     is_brief : bool
         Draw the title alone: something under the sign is worked on.
+    top : float
+        Where the sign begins.
 
     Returns
     -------
@@ -43,22 +77,22 @@ def draw_hint(painter: QPainter, widget: QWidget, obstacle: str, *, is_brief: bo
     painter.drawRect(QRectF(widget.rect()).adjusted(1, 1, -1, -1))
     metrics, room = painter.fontMetrics(), widget.width() - 2 * (MARGIN + PADDING)
     line = metrics.height() + 4.0
-    title = metrics.elidedText(TITLE, Qt.TextElideMode.ElideRight, int(room))
-    lines = [obstacle] if obstacle else list(HOW)
+    title = metrics.elidedText(sign.title, Qt.TextElideMode.ElideRight, int(room))
+    lines = [obstacle] if obstacle else list(sign.lines)
     lines = [each for each in lines if metrics.horizontalAdvance(each) <= room]
     legend = _legend_width(metrics.horizontalAdvance, line)
-    has_legend = legend <= room and not obstacle
+    has_legend = sign.has_legend and legend <= room and not obstacle
     width = max(metrics.horizontalAdvance(each) for each in (title, *lines))
     width = max(width, legend) if has_legend else width
     num_lines = 1 + len(lines) + has_legend
-    whole = QRectF(MARGIN, MARGIN, width + 2 * PADDING, line * num_lines + 2 * PADDING - 4.0)
+    whole = QRectF(MARGIN, top, width + 2 * PADDING, line * num_lines + 2 * PADDING - 4.0)
     shown = QRectF(whole)
     if is_brief:
         shown.setSize(QSizeF(metrics.horizontalAdvance(title) + 2 * PADDING, line + 2 * PADDING))
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(PILL_BACKGROUND)
     painter.drawRoundedRect(shown, 6, 6)
-    row = QRectF(MARGIN + PADDING, MARGIN + PADDING - 2.0, width + 1, line)
+    row = QRectF(MARGIN + PADDING, top + PADDING - 2.0, width + 1, line)
     painter.setPen(_FRAME)
     painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, title)
     if not is_brief:

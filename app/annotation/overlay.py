@@ -9,13 +9,13 @@ from PySide6.QtWidgets import QWidget
 
 from app.annotation.edit_mode import EditMode
 from app.annotation.edit_mouse import EditMouse
-from app.annotation.hint import draw_hint
+from app.annotation.hint import VIDEO_SIGN, draw_hint
 from app.annotation.loupe import draw_loupe
 from app.views.overlay2d import COLOUR_OF_SIDE, SIDES, draw_cross
 from app.views.video import VideoView
 
-_DARK = QColor(20, 20, 20, 230)
-_CHOSEN = QColor(86, 180, 233)  # sky blue of the Okabe-Ito set
+DARK = QColor(20, 20, 20, 230)
+CHOSEN = QColor(86, 180, 233)  # sky blue of the Okabe-Ito set
 RING = 9.5  # logical pixels, around a joint that is selected
 
 
@@ -60,7 +60,8 @@ class EditOverlay(QWidget):
                 _draw_band(painter, self._mouse.band)
             self._draw_loupe(painter)
             is_brief = self._is_under_hint or self._mode.trial is not None
-            self._hint = draw_hint(painter, self, self._mode.obstacle, is_brief=is_brief)
+            obstacle = self._mode.obstacle
+            self._hint = draw_hint(painter, self, VIDEO_SIGN, obstacle, is_brief=is_brief)
 
     def _points(self, xy: np.ndarray) -> np.ndarray:
         """Picture pixels (N, 2) in logical pixels of this widget."""
@@ -82,7 +83,7 @@ class EditOverlay(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         points = self._points(pose.xy)
         for joint in sorted(self._mode.selected & self._mode.known_joints):
-            for pen in (QPen(_DARK, 4.4), QPen(_CHOSEN, 2.2)):
+            for pen in (QPen(DARK, 4.4), QPen(CHOSEN, 2.2)):
                 painter.setPen(pen)
                 painter.drawEllipse(QPointF(*points[joint]), RING, RING)
 
@@ -98,6 +99,6 @@ class EditOverlay(QWidget):
 
 def _draw_band(painter: QPainter, band: QRectF) -> None:
     painter.setBrush(QColor(86, 180, 233, 45))
-    for pen in (QPen(_DARK, 2.6), QPen(_CHOSEN, 1.2)):
+    for pen in (QPen(DARK, 2.6), QPen(CHOSEN, 1.2)):
         painter.setPen(pen)
         painter.drawRect(band)

@@ -43,12 +43,11 @@ def swap_sides(
         is_same[start:end, list(joints)] = False
         sources = np.where(is_same, sources_before, sources[..., 0])
         keypoints = Keypoints2D(xy, scores[..., 0], known.skeleton, sources)
-        runs = {
-            name: with_stages(
-                run, fixes.swap_sides(run.poses.stages, start, end, joints), "swap", start, end
-            )
-            for name, run in track.runs.items()
-        }
+        runs = {}
+        for name, run in track.runs.items():
+            stages = fixes.swap_sides(run.poses.stages, start, end, joints)
+            swapped = ModelRun(replace(run.poses, stages=stages), run.meta)
+            runs[name] = with_edit(swapped, "swap", start, end, joints=joints)
         return replace(track, keypoints=keypoints, runs=runs)
 
     _run(context, work, "Swap Left and Right", tuple(track.runs), start, end)
@@ -76,13 +75,42 @@ def interpolate(context: AppContext, track: Track, model: str, start: int, end: 
     _change_run(context, track, model, change, "Interpolate", start, end)
 
 
-def set_pose(context: AppContext, track: Track, model: str, frame: int, xyz: np.ndarray) -> None:
-    """Set the answer of a model in one frame to a pose (17, 3), root-relative, metres."""
+def set_pose(
+    context: AppContext,
+    track: Track,
+    model: str,
+    frame: int,
+    xyz: np.ndarray,
+    root: np.ndarray | None = None,
+    text: str = "Move a Joint",
+) -> None:
+    """Set the answer of a model in one frame; joints that change are the user's from then on.
+
+    Parameters
+    ----------
+    context : AppContext
+    track : Track
+    model : str
+    frame : int
+    xyz : (17, 3) ndarray
+        Root-relative, metres.
+    root : (3,) ndarray, optional
+        Place of the pelvis in camera coordinates, metres; as it is by default.
+    text : str
+        Name of the step.
+    """
     run = track.runs[model]
-    stages = run.poses.stages.copy()
+    stages, roots = run.poses.stages.copy(), np.array(run.poses.root)
     stages[-1, frame] = xyz
-    after = _with_run(track, model, with_stages(run, stages, "move", frame, frame + 1))
-    command = EditFrames(context.document, "Move a Joint", after, (model,), frame, frame + 1)
+    roots[frame] = roots[frame] if root is None else root
+    is_moved = (stages[-1, frame] != run.poses.stages[-1, frame]).any(axis=-1)
+    joints = tuple(np.flatnonzero(is_moved).tolist())
+    if not joints and np.array_equal(roots[frame], np.asarray(run.poses.root)[frame]):
+        return
+    changed = ModelRun(replace(run.poses, stages=stages, root=roots), run.meta)
+    noted = with_edit(changed, "move", frame, frame + 1, joints=joints)
+    after = _with_run(track, model, noted)
+    command = EditFrames(context.document, text, after, (model,), frame, frame + 1)
     context.document.undo_stack.push(command)
 
 
@@ -130,11 +158,18 @@ def with_stages(
 
 
 def with_edit(
-    run: ModelRun, what: str, start: int, end: int, settings: dict[str, object] | None = None
+    run: ModelRun,
+    what: str,
+    start: int,
+    end: int,
+    settings: dict[str, object] | None = None,
+    joints: tuple[int, ...] = (),
 ) -> ModelRun:
-    """A run with a note of an edit in its provenance."""
+    """A run with a note of an edit in its provenance; `joints` where it is of some of them."""
     before = run.meta.get("edits")
     note: dict[str, object] = {"what": what, "frames": [start, end]}
+    if joints:
+        note["joints"] = list(joints)
     if settings is not None:
         note["settings"] = settings
     edits = [*(before if isinstance(before, list) else []), note]

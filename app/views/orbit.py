@@ -21,7 +21,7 @@ LEVEL = np.eye(3)  # rotation of a video camera that looks neither up nor down
 def to_scene(camera_xyz: np.ndarray, level: np.ndarray = LEVEL) -> np.ndarray:
     """Camera coordinates (..., 3), y down and z forward, to scene coordinates, z up.
 
-    The only place where the 3D view turns axes.
+    With `from_scene` the only place where the 3D view turns axes.
 
     Parameters
     ----------
@@ -31,6 +31,12 @@ def to_scene(camera_xyz: np.ndarray, level: np.ndarray = LEVEL) -> np.ndarray:
     """
     x, y, z = np.moveaxis(np.asarray(camera_xyz) @ level.T, -1, 0)
     return np.stack([x, z, -y], axis=-1)
+
+
+def from_scene(scene_xyz: np.ndarray, level: np.ndarray = LEVEL) -> np.ndarray:
+    """Inverse of `to_scene`."""
+    x, z, minus_y = np.moveaxis(np.asarray(scene_xyz), -1, 0)
+    return np.stack([x, -minus_y, z], axis=-1) @ level
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,29 @@ class Orbit:
     def eye(self) -> np.ndarray:
         """(3,) position of the eye."""
         return self.target + self.distance_m * self.axes[2]
+
+    def depth_of(self, point: np.ndarray) -> float:
+        """Metres that a scene point (3,) lies before the eye, along the line of sight."""
+        return float((self.eye - point) @ self.axes[2])
+
+    def at_depth(
+        self, x: float, y: float, depth_m: float, width: float, height: float
+    ) -> np.ndarray:
+        """(3,) scene point at a pixel, so far before the eye; inverse of `project`.
+
+        Parameters
+        ----------
+        x, y : float
+            Pixels of a view of this width and height, y down.
+        depth_m : float
+            As in `depth_of`.
+        width, height : float
+        """
+        window = self.window.widened(width / height)
+        across = window.left + (window.right - window.left) * x / width
+        upward = window.top - (window.top - window.bottom) * y / height
+        right, up, backward = self.axes
+        return self.eye + depth_m * (across * right + upward * up - backward)
 
     def matrix(self, aspect: float) -> np.ndarray:
         """(4, 4) scene to clip coordinates, for column vectors."""

@@ -10,6 +10,7 @@ from app.views.scene3d import StagePoses, level_of
 from app.views.skeleton3d import PersonPoses3D, Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import PersonOverlay, VideoView
+from pose_core.analysis.pose_edits import moved_joints
 from pose_core.camera import Camera
 from pose_core.errors import PoseStageError
 from pose_core.poses import Keypoints2D
@@ -214,7 +215,9 @@ class Presenter(QObject):
             if run is not None:
                 xyz = _stage_poses(run, state.stage)
                 is_selected = track.track_id == state.track_id
-                people.append(PersonPoses3D(track.track_id, xyz, is_selected))
+                is_last = state.stage >= len(run.poses.stages) - 1
+                moved = moved_joints(run.meta) if is_last else {}
+                people.append(PersonPoses3D(track.track_id, xyz, is_selected, moved=moved))
         self._has_poses = bool(people)
         self._skeleton.set_poses(people, level_of(people))
         self._skeleton.set_frame(state.frame)

@@ -1,5 +1,6 @@
 """What the 3D view shows, as arrays: people at a frame, the ground they stand on, their extent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,6 +62,8 @@ class PersonPoses3D:
         From the camera's axes to those of a level camera, the same for everybody in a scene.
     preview : (int, (17, 3) ndarray), optional
         A frame, and the pose to show there in place of the person's own.
+    moved : Mapping of int to frozenset of int
+        By frame, joints that the user has put where they are.
     """
 
     track_id: int
@@ -68,6 +71,7 @@ class PersonPoses3D:
     is_selected: bool
     level: np.ndarray = field(default_factory=lambda: LEVEL)
     preview: tuple[int, np.ndarray] | None = None
+    moved: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     def scene_xyz(self, frames: int | slice) -> np.ndarray:
         """(..., 17, 3) scene coordinates at some frames."""
@@ -193,6 +197,16 @@ def bodies_at(
         faint = body_mesh(np.stack(others), OTHERS_THICKNESS, OTHERS_FADE, background)
         meshes.append(faint)
     return Mesh.joined(meshes)
+
+
+def edited_points(people: list[PersonPoses3D], frame: int) -> np.ndarray:
+    """(N, 3) scene points of the joints that the user has put where they are in a frame."""
+    points = [
+        pose_at(person, frame)[sorted(person.moved[frame])]
+        for person in people
+        if frame in person.moved
+    ]
+    return np.concatenate([np.zeros((0, 3)), *points])
 
 
 def trails_at(people: list[PersonPoses3D], frame: int) -> Segments:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.views.body_mesh import BONES, JOINT_RGB
+from app.views.body_mesh import BONES, JOINT_RADIUS_M, JOINT_RGB
 from app.views.orbit import LEVEL, to_scene
 from pose_core.camera import Camera
 from pose_core.skeleton import H36M_17
@@ -18,6 +18,7 @@ TRAIL_JOINTS = np.array(
 TRAIL_FRAMES = 60
 CAMERA_DEPTH_M = 0.45
 ARROW_HEAD_M, SHORTEST_ARROW_M = 0.04, 0.004
+CAGE_M = 1.45 * JOINT_RADIUS_M  # from a joint that was edited to the sides of the cube around it
 SHADOW_LIFT_M = 0.002  # above the grid, or the two would flicker
 
 
@@ -100,6 +101,17 @@ def shadows(poses: np.ndarray, ground_z: float, rgb: tuple[float, float, float])
     # A missing joint stays missing, whatever its height becomes.
     ends[..., 2] = np.where(np.isfinite(ends[..., 2]), ground_z + SHADOW_LIFT_M, np.nan)
     return Segments.plain(ends, (*rgb, 1.0), 3.0)
+
+
+def cages(points: np.ndarray, rgb: tuple[float, float, float]) -> Segments:
+    """Edges of a cube around each of (N, 3) points: the square frame of edited joints, in 3D."""
+    ends = []
+    for axis in range(3):
+        for sign_a in (-1, 1):
+            for sign_b in (-1, 1):
+                edge = np.roll([[-1, sign_a, sign_b], [1, sign_a, sign_b]], axis, axis=1)
+                ends.append(points[:, None] + CAGE_M * edge)
+    return Segments.plain(np.concatenate(ends), (*rgb, 1.0), 1.6)
 
 
 def trails(scene_xyz: np.ndarray) -> Segments:

@@ -25,11 +25,12 @@ from app.views.scene3d import (
     PersonPoses3D,
     bodies_at,
     body_points,
+    edited_points,
     pose_at,
     position_at,
     trails_at,
 )
-from app.views.segments import Segments, arrows, picture_border, shadows, video_camera
+from app.views.segments import Segments, arrows, cages, picture_border, shadows, video_camera
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
 from pose_core.levelling import tilt_deg
@@ -85,6 +86,7 @@ class Skeleton3DView(QWidget):
         self._arrows = np.zeros((0, 2, 3))
         self._truth: np.ndarray | None = None
         self._corner: QWidget | None = None
+        self._sign = QRectF()
         self._has_trails = True
         self._is_following = False
         self._followed_at: np.ndarray | None = None
@@ -199,6 +201,19 @@ class Skeleton3DView(QWidget):
         widget.setParent(self)
         widget.move(CORNER_PX, CORNER_PX)
         widget.installEventFilter(self)
+
+    @property
+    def corner(self) -> QRectF:
+        """What the widget in the upper left corner covers; empty where there is none."""
+        if self._corner is None or self._corner.isHidden():
+            return QRectF()
+        return QRectF(self._corner.geometry())
+
+    def set_sign(self, area: QRectF) -> None:
+        """Write nothing in a part of the view below the corner; an empty one gives it free."""
+        if area != self._sign:
+            self._sign = area
+            self._words.update()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Write around what is in the corner."""
@@ -340,6 +355,7 @@ class Skeleton3DView(QWidget):
         parts = [shadows(poses, self._extent.ground_z, self._theme.shadow)]
         if self._has_trails:
             parts.append(trails_at(self._people, self._frame))
+        parts.append(cages(edited_points(self._people, self._frame), self._theme.ink))
         if len(self._arrows):
             starts, stops = to_scene(self._arrows, self._level).swapaxes(0, 1)
             parts.append(arrows(starts, stops, self._theme.ink))
@@ -360,8 +376,7 @@ class Skeleton3DView(QWidget):
 
     def _paint_labels(self, painter: QPainter, extent: Extent) -> None:
         ink = QColor.fromRgbF(*self._theme.ink)
-        is_taken = self._corner is not None and self._corner.isVisible()
-        corner = QRectF(self._corner.geometry()) if self._corner and is_taken else QRectF()
+        corner = self.corner.united(self._sign)
         size = self.width(), self.height()
         labels = LabelPainter(painter, self._orbit, *size, ink, corner)
         is_estimated = self._camera is not None and self._camera.is_estimated
@@ -383,6 +398,11 @@ class Skeleton3DView(QWidget):
         return all(position_at(person, self._frame) is None for person in self._people)
 
     # ---- mouse ----
+
+    def scene_pose(self, track_id: int) -> np.ndarray | None:
+        """(17, 3) scene coordinates of a person as shown, NaN where missing; None for others."""
+        found = next((each for each in self._people if each.track_id == track_id), None)
+        return None if found is None else pose_at(found, self._frame)
 
     def joint_at(self, position: QPointF, reach: float) -> tuple[int, int] | None:
         """Track id and joint nearest to a point of the view, within `reach` logical pixels."""

@@ -182,7 +182,8 @@ def test_swapped_legs_are_put_right_in_2d_and_3d_and_undone_bit_by_bit(lab, pane
     for name, run in after.runs.items():
         expected_stages = swap_sides(before.runs[name].poses.stages, *SWAPPED, LEGS)
         np.testing.assert_array_equal(run.poses.stages, expected_stages)
-        assert run.meta["edits"] == [{"what": "swap", "frames": [*SWAPPED]}]
+        note = {"what": "swap", "frames": [*SWAPPED], "joints": list(LEGS)}
+        assert run.meta["edits"] == [note]
     np.testing.assert_array_equal(
         after.keypoints.xy, swap_sides(before.keypoints.xy, *SWAPPED, LEGS)
     )

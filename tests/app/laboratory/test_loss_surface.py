@@ -157,7 +157,8 @@ def test_keep_is_one_edit_of_this_joint_and_undo_restores_every_bit(lab, panel, 
     changed = np.argwhere((after != before.stages) & ~np.isnan(after))
     assert {tuple(index[:3]) for index in changed} == {(2, frame, ELBOW)}
     np.testing.assert_allclose(after[2, frame, ELBOW], wanted, atol=1e-6)
-    assert lab.run.meta["edits"] == [{"what": "move", "frames": [frame, frame + 1]}]
+    note = {"what": "move", "frames": [frame, frame + 1], "joints": [ELBOW]}
+    assert lab.run.meta["edits"] == [note]
     assert not panel.keep_button.isEnabled()
     lab.settle(panel)
     assert panel.map.target.pos().x() == pytest.approx(wanted[0])

@@ -1,0 +1,98 @@
+"""What the edit mode draws over the 3D view: rings around joints, and the sign that says how."""
+
+from typing import cast
+
+import numpy as np
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from app.annotation.edit_mode import EditMode
+from app.annotation.hint import MARGIN, Sign, draw_hint
+from app.annotation.overlay import CHOSEN, DARK, RING
+from app.annotation.pose_mouse import PoseMouse
+from app.views.skeleton3d import Skeleton3DView
+from pose_core.skeleton import H36M_17
+
+TITLE = "Editing in 3D - E or Esc leaves"
+HOW = (
+    "Drag: across the view.  Shift-drag: nearer, farther.",
+    "Ctrl-drag: turn the limb.  Alt-drag or pelvis: the person.",
+    "In a cube: set by you.",
+)
+_HOVERED = QColor(255, 255, 255)
+
+
+class PoseOverlay(QWidget):
+    """Lies over the 3D view while the edit mode is on; the mouse goes through it."""
+
+    def __init__(self, mode: EditMode, mouse: PoseMouse, skeleton: Skeleton3DView) -> None:
+        super().__init__(skeleton)
+        self._mode = mode
+        self._mouse = mouse
+        self._skeleton = skeleton
+        self._sign_area = QRectF()
+        self._is_under_sign = False  # the mouse
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.hide()
+        skeleton.installEventFilter(self)
+        mode.looks_changed.connect(self.follow)
+        mouse.looks_changed.connect(self.follow)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stay as large as the view, go along when it is turned, show what is under the sign."""
+        if event.type() == QEvent.Type.Resize:
+            self.resize(self._skeleton.size())
+        elif event.type() == QEvent.Type.MouseMove:
+            position = cast(QMouseEvent, event).position()
+            self._is_under_sign = self._sign_area.contains(position)
+        if self.isVisible() and event.type() in (QEvent.Type.MouseMove, QEvent.Type.Wheel):
+            self.update()
+        return False
+
+    def follow(self) -> None:
+        """Show what there is to show now."""
+        self.setVisible(self._mode.is_on)
+        self.resize(self._skeleton.size())
+        self.raise_()
+        self.update()
+        if not self._mode.is_on:
+            self._skeleton.set_sign(QRectF())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            obstacle = self._mode.obstacle_3d
+            if not obstacle:
+                self._draw_rings(painter)
+            top = max(self._skeleton.corner.bottom() + MARGIN, MARGIN)
+            is_brief = self._is_under_sign and not self._mouse.is_dragging
+            sign = self._sign()
+            self._sign_area = draw_hint(painter, self, sign, obstacle, is_brief=is_brief, top=top)
+        self._skeleton.set_sign(self._sign_area)
+
+    def _sign(self) -> Sign:
+        grip = self._mouse.grip
+        if grip is None or not self._mouse.is_dragging:
+            return Sign(TITLE, HOW)
+        name = H36M_17.joint_names[grip.joint].replace("_", " ").capitalize()
+        what = "The person" if grip.is_whole else name
+        moved = f"{what}: {100 * self._mouse.distance_m:.1f} cm {grip.way.value}"
+        return Sign(TITLE, (moved, "Esc puts it back."))
+
+    def _draw_rings(self, painter: QPainter) -> None:
+        """Around joints that are selected, in the hand or under the cursor."""
+        points, grip = self._mouse.points(), self._mouse.grip
+        rings = dict.fromkeys(self._mode.selected, CHOSEN)
+        if grip is not None:
+            held = (grip.joint,) if grip.is_whole else grip.joints
+            rings.update(dict.fromkeys(held, CHOSEN))
+        elif self._mouse.hovered is not None:
+            rings[self._mouse.hovered] = _HOVERED
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for joint, colour in rings.items():
+            if np.isfinite(points[joint]).all():
+                for pen in (QPen(DARK, 4.4), QPen(colour, 2.2)):
+                    painter.setPen(pen)
+                    painter.drawEllipse(QPointF(*points[joint].tolist()), RING, RING)

@@ -1,0 +1,108 @@
+"""Turning limbs, lines of sight and spheres, and who has set which joint in 3D."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.spatial.transform import Rotation
+
+from pose_core.analysis.pose_edits import limb, moved_joints, nearest_on_sphere, turned_limb
+from pose_core.bones import bone_lengths
+from pose_core.skeleton import H36M_17
+
+NAMES = H36M_17.joint_names
+seeds = st.integers(0, 10_000)
+
+
+def some_pose(seed):
+    rng = np.random.default_rng(seed)
+    return rng, rng.normal(0, 0.4, (17, 3))
+
+
+def beyond(joint):
+    """All joints whose way to the pelvis leads over a joint."""
+    found = []
+    for start in range(17):
+        at = start
+        while at not in (-1, joint):
+            at = H36M_17.parents[at]
+        if at == joint:
+            found.append(start)
+    return found
+
+
+@given(seeds, st.integers(1, 16))
+def test_a_limb_turns_as_a_rigid_body(seed, joint):
+    """Against the smallest turn found by another library, one joint after the other."""
+    rng, pose = some_pose(seed)
+    target = rng.normal(0, 0.6, 3)
+    after = turned_limb(pose, joint, target)
+    assert list(limb(joint)) == beyond(joint)
+    pivot = pose[H36M_17.parents[joint]]
+    before, toward = pose[joint] - pivot, target - pivot
+    axis = np.cross(before, toward)
+    angle = np.arctan2(np.linalg.norm(axis), before @ toward)
+    turn = Rotation.from_rotvec(angle * axis / np.linalg.norm(axis))
+    for i in range(17):
+        want = pivot + turn.apply(pose[i] - pivot) if i in beyond(joint) else pose[i]
+        np.testing.assert_allclose(after[i], want, atol=1e-9)
+    np.testing.assert_allclose(bone_lengths(after), bone_lengths(pose), rtol=1e-9)
+    across = np.cross(after[joint] - pivot, toward)
+    np.testing.assert_allclose(across, 0, atol=1e-9)
+    assert (after[joint] - pivot) @ toward > 0
+
+
+def test_without_a_direction_nothing_turns():
+    _, pose = some_pose(1)
+    elbow = NAMES.index("left_elbow")
+    np.testing.assert_array_equal(turned_limb(pose, elbow, pose[H36M_17.parents[elbow]]), pose)
+    pose[elbow] = pose[H36M_17.parents[elbow]]
+    np.testing.assert_array_equal(turned_limb(pose, elbow, np.ones(3)), pose)
+
+
+@given(seeds, st.booleans())
+def test_a_line_of_sight_meets_a_sphere(seed, is_far):
+    """Against a search along the line for the distance that the sphere has."""
+    rng = np.random.default_rng(seed)
+    centre, radius = rng.normal(0, 0.5, 3), rng.uniform(0.1, 0.5)
+    eye = centre + 3 * (heading := rng.normal(size=3)) / np.linalg.norm(heading)
+    through = centre + rng.normal(0, 0.35, 3)
+    found = nearest_on_sphere(centre, radius, eye, through, is_far=is_far)
+    assert np.linalg.norm(found - centre) == pytest.approx(radius)
+    along = (through - eye) / np.linalg.norm(through - eye)
+    closest = minimize_scalar(
+        lambda t: float(np.linalg.norm(eye + t * along - centre)), bounds=(0, 8), method="bounded",
+        options={"xatol": 1e-10},
+    )  # fmt: skip
+    if closest.fun < radius - 1e-6:
+        low, high = (closest.x, 8.0) if is_far else (0.0, closest.x)
+        for _ in range(80):  # by halves
+            middle = (low + high) / 2
+            is_inside = np.linalg.norm(eye + middle * along - centre) < radius
+            low, high = (middle, high) if is_inside == is_far else (low, middle)
+        np.testing.assert_allclose(found, eye + low * along, atol=1e-6)
+    else:  # the point of the sphere that looks to the line
+        want = eye + closest.x * along - centre
+        np.testing.assert_allclose(found, centre + radius * want / np.linalg.norm(want), atol=1e-4)
+
+
+def test_who_has_set_what_is_told_by_the_order_of_the_edits():
+    left, right, knee = (
+        NAMES.index(n) for n in ("left_wrist", "right_wrist", "left_knee")
+    )  # fmt: skip
+    edits = [
+        {"what": "move", "frames": [4, 5], "joints": [left, knee]},
+        {"what": "move", "frames": [4, 5], "joints": [knee]},
+        {"what": "keypoints", "frames": [3, 6]},
+        {"what": "move", "frames": [7, 8], "joints": [left]},
+        {"what": "move", "frames": [9, 10]},  # the whole person: no joint of its own
+    ]
+    assert moved_joints({"edits": edits}) == {4: {left, knee}, 7: {left}}
+    swap = {"what": "swap", "frames": [0, 6], "joints": [left, right]}
+    assert moved_joints({"edits": [*edits, swap]}) == {4: {right, knee}, 7: {left}}
+    smooth = {"what": "smooth", "frames": [7, 20]}
+    again = {"what": "move", "frames": [8, 9], "joints": [right]}
+    found = moved_joints({"edits": [*edits, smooth, again]})
+    assert found == {4: {left, knee}, 8: {right}}
+    assert moved_joints({}) == {}
