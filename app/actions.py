@@ -32,7 +32,7 @@ class ActionSpec:
     needs : str
         What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``truth``,
         ``own truth`` (imported), ``estimating``, ``unkept`` (a change), ``editing`` (keypoints),
-        ``joints`` (selected), ``copied pose``, or nothing.
+        ``joints`` (selected), ``copied pose``, ``notes``, ``flags`` (to go to), or nothing.
     starts_group : bool
         Draw a line above it.
     """
@@ -72,6 +72,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Export Keypoints (2D)...",
         tip="Of all people, as COCO keypoints, CSV or npz: annotations for other programs.",
         needs="person",
+    ),
+    _A(
+        "file.export_notes",
+        "Export Notes...",
+        tip="Notes and bookmarks with their frames and times, as CSV.",
+        needs="notes",
     ),
     _A(
         "file.import_keypoints",
@@ -132,6 +138,15 @@ ACTIONS: tuple[ActionSpec, ...] = (
         needs="person",
     ),
     _A("edit.paste_pose", "Paste the Pose", "Ctrl+V", "Into this frame.", needs="copied pose"),
+    _A(
+        "edit.bookmark",
+        "Bookmark This Frame",
+        "Ctrl+B",
+        "Or remove the bookmark or note that is there.",
+        needs="clip",
+        starts_group=True,
+    ),
+    _A("edit.note", "Note at This Frame...", "Ctrl+Shift+B", "In the list of notes.", needs="clip"),
     _A("edit.rename", "Rename the Person...", "F2", needs="person", starts_group=True),
     _A("edit.delete", "Delete the Person", "Delete", needs="person"),
     _A("edit.settings", "Settings...", "Ctrl+,", starts_group=True),
@@ -164,10 +179,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "go.next_flag",
         "Next Flag",
         "Ctrl+Right",
-        "Where the person enters or leaves, and where left and right were exchanged.",
-        needs="person",
+        "Notes, where the person enters or leaves, and where left and right were exchanged.",
+        needs="flags",
     ),
-    _A("go.previous_flag", "Previous Flag", "Ctrl+Left", needs="person"),
+    _A("go.previous_flag", "Previous Flag", "Ctrl+Left", needs="flags"),
     _A("go.frame", "Go to Frame...", "Ctrl+J", needs="clip"),
     _A("go.stage_back", "Stage Back", "[", needs="pose", starts_group=True),
     _A("go.stage_forward", "Stage Forward", "]", needs="pose"),

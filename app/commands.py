@@ -1,9 +1,10 @@
 """Undoable changes: the only code that changes the open session."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from app.document import Change, SessionDocument, StepCommand
-from pose_core.session import Session, Track, Truth
+from pose_core.session import Note, Session, Track, Truth
 from pose_core.session_history import Step
 from pose_core.session_patch import Patch
 
@@ -108,6 +109,14 @@ class SetScale(SessionCommand):
     def __init__(self, document: SessionDocument, after: Session) -> None:
         changes = (Change("camera"), Change("poses"))
         super().__init__(document, "Body Height and Camera", after, changes)
+
+
+class SetNotes(SessionCommand):
+    """Other notes and bookmarks."""
+
+    def __init__(self, document: SessionDocument, text: str, notes: Iterable[Note]) -> None:
+        after = replace(_session(document), notes=tuple(sorted(notes, key=lambda note: note.frame)))
+        super().__init__(document, text, after, (Change("notes"),))
 
 
 class SetTruth(SessionCommand):

@@ -1,6 +1,6 @@
 """The session that is open, its undo history, and who wants to know of changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,8 @@ class SessionDocument(QObject):
         Another session is open, or none any more.
     changed : Signal(Change)
         A command was done, undone or redone.
+    notes_changed : Signal()
+        The same, where it changed nothing but notes: what shows people has nothing to do.
     relocated : Signal()
         The video of the session lies at another place now.
     modified_changed : Signal(bool)
@@ -89,6 +91,7 @@ class SessionDocument(QObject):
 
     opened = Signal()
     changed = Signal(object)
+    notes_changed = Signal()
     relocated = Signal()
     modified_changed = Signal(bool)
     history_lost = Signal(str)
@@ -183,8 +186,14 @@ class SessionDocument(QObject):
         if self._held_changes is not None:
             self._held_changes.extend(changes)
             return
+        self._tell(changes)
+
+    def _tell(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            self.changed.emit(change)
+            if change.kind == "notes":
+                self.notes_changed.emit()
+            else:
+                self.changed.emit(change)
 
     def go_to_step(self, index: int) -> None:
         """Undo or redo up to a place in the history; what has changed is told once, at the end."""
@@ -193,8 +202,7 @@ class SessionDocument(QObject):
             self.undo_stack.setIndex(index)
         finally:
             self._held_changes = None
-        for change in merged_changes(held):
-            self.changed.emit(change)
+        self._tell(merged_changes(held))
 
     def is_done(self, command: StepCommand) -> bool:
         """Whether a command lies on the stack and is not undone."""

@@ -25,6 +25,7 @@ from app.operations import (
     import_keypoints,
     lift,
     navigation,
+    notes,
     open_file,
     save_session,
     tools,
@@ -42,6 +43,7 @@ from app.settings import Settings
 from app.training.training import Training
 from app.views.estimate_bar import EstimateBar
 from app.views.menus import Menus
+from app.views.notes import NoteMarks, NotesView
 from app.views.people import PeopleView
 from app.views.presenter import Presenter
 from app.views.skeleton3d import Skeleton3DView
@@ -102,6 +104,7 @@ class MainWindow(QMainWindow):
         actions["view.trails"].setChecked(True)
         self.skeleton.set_trails(True)
         self.people = PeopleView(context, actions, self._models)
+        self.notes = NotesView(context, actions)
         self.transport = TransportBar(context, actions, self.player)
         self.presenter = Presenter(
             context, self.estimator, self.video, self.skeleton, self.timeline
@@ -117,6 +120,7 @@ class MainWindow(QMainWindow):
             self.skeleton,
             self.timeline,
         )
+        self._note_marks = NoteMarks(context, self.timeline)
         # After the presenters: its panels add to what those have put into the views.
         focus = Focus(context)
         self.laboratory = Laboratory(
@@ -127,6 +131,7 @@ class MainWindow(QMainWindow):
             self.video,
             self.skeleton,
             self.people,
+            self.notes,
             self.timeline,
             self.transport,
             self.laboratory,
@@ -172,6 +177,8 @@ class MainWindow(QMainWindow):
             "edit.redo": self.context.document.undo_stack.redo,
             "edit.discard": self.context.unkept.discard,
             "edit.history": self._show_history,
+            "edit.bookmark": lambda: notes.toggle_bookmark(self.context),
+            "edit.note": self._write_note,
             "edit.rename": self.people.edit_name,
             "edit.delete": lambda: editing.delete_selected(self.context),
             "edit.settings": lambda: show_settings(self.context, self._models),
@@ -198,6 +205,7 @@ class MainWindow(QMainWindow):
             "file.locate": lambda: open_file.locate_open_video(context),
             "file.export": lambda: export.ask_and_export(context),
             "file.export_keypoints": lambda: export_keypoints.ask_and_export(context),
+            "file.export_notes": lambda: notes.ask_and_export(context),
             "file.import_keypoints": lambda: import_keypoints.ask_and_import(context),
             "file.import_truth": lambda: truth.ask_and_import(context),
             "file.remove_truth": lambda: truth.remove(context),
@@ -278,6 +286,7 @@ class MainWindow(QMainWindow):
         context, stack = self.context, self.context.document.undo_stack
         context.document.opened.connect(self._on_opened)
         context.document.changed.connect(self._update_actions)
+        context.document.notes_changed.connect(self._update_actions)
         context.document.modified_changed.connect(self._update_title)
         context.document.history_lost.connect(context.notice)
         context.view_state.track_changed.connect(self._update_actions)
@@ -316,12 +325,15 @@ class MainWindow(QMainWindow):
     def _update_actions(self) -> None:
         document, state = self.context.document, self.context.view_state
         known = document.session.truth if document.session else None
+        has_notes = document.session is not None and bool(document.session.notes)
         self.actions_table.set_available(
             {
                 "clip": document.session is not None,
                 "truth": known is not None,
                 "own truth": known is not None and not known.is_beside_clip,
                 "person": state.track_id is not None,
+                "notes": has_notes,
+                "flags": state.track_id is not None or has_notes,
                 "pose": state.model is not None,
                 "estimating": self.estimator.is_running,
                 "unkept": self.context.unkept.is_held,
@@ -379,6 +391,11 @@ class MainWindow(QMainWindow):
             self._history = HistoryDialog(self.context.document, self)
         self._history.show()
         self._history.raise_()
+
+    def _write_note(self) -> None:
+        self.context.view_state.set_playing(False)
+        self.workspace.show_notes()
+        self.notes.edit(self.context.view_state.frame)
 
     def _ask_for_frame(self) -> None:
         session, state = self.context.document.session, self.context.view_state

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -89,6 +90,21 @@ class Truth:
             )
 
 
+@dataclass(frozen=True)
+class Note:
+    """What the user has written about a frame.
+
+    Parameters
+    ----------
+    frame : int
+    text : str
+        Empty: the frame is a bookmark, and nothing more.
+    """
+
+    frame: int
+    text: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Session:
     """A clip with the people found in it. Only commands of the application make new ones.
@@ -103,6 +119,8 @@ class Session:
         Body height given by the user, metres; None leaves the scale as the model has it.
     truth : Truth, optional
         Exact 3D of one of the people, where known.
+    notes : tuple of Note
+        One for a frame at most, in the order of the frames.
     """
 
     clip: Clip
@@ -110,6 +128,7 @@ class Session:
     focal_px: float | None = None
     body_height_m: float | None = None
     truth: Truth | None = None
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         for track in self.tracks:
@@ -125,6 +144,11 @@ class Session:
         ids = [track.track_id for track in self.tracks]
         if len(set(ids)) != len(ids):
             raise ConfigError("Two tracks of one session share an id.")
+        frames = [note.frame for note in self.notes]
+        if any(later <= earlier for earlier, later in pairwise(frames)):
+            raise ConfigError("The notes of a session are not in the order of their frames.")
+        if frames and not 0 <= frames[0] <= frames[-1] < self.clip.num_frames:
+            raise ConfigError(f"A note is at none of the {self.clip.num_frames} frames.")
 
     def track(self, track_id: int) -> Track:
         """The track with this id.
@@ -138,6 +162,10 @@ class Session:
             if track.track_id == track_id:
                 return track
         raise ConfigError(f"The session has no person {track_id}.")
+
+    def note(self, frame: int) -> Note | None:
+        """The note at a frame; None where there is none."""
+        return next((note for note in self.notes if note.frame == frame), None)
 
     def with_tracks(self, tracks: tuple[Track, ...]) -> "Session":
         """Copy with other tracks."""

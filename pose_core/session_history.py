@@ -24,16 +24,16 @@ class Change:
 
     Parameters
     ----------
-    kind : {"poses", "people", "camera", "truth"}
+    kind : {"poses", "people", "camera", "truth", "notes"}
         Positions of joints; which people there are or their names; focal length or body height;
-        the exact 3D that errors are measured against.
+        the exact 3D that errors are measured against; notes and bookmarks.
     track_ids : tuple of int
         The tracks concerned; empty means all.
     start, end : int
         Frames ``start <= frame < end``; `end` -1 means to the end of the clip.
     """
 
-    kind: Literal["poses", "people", "camera", "truth"]
+    kind: Literal["poses", "people", "camera", "truth", "notes"]
     track_ids: tuple[int, ...] = ()
     start: int = 0
     end: int = -1
@@ -158,7 +158,7 @@ def decode_history(stored: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> 
 
 
 def _decode_change(stored: dict[str, Any]) -> Change:
-    if stored["kind"] not in ("poses", "people", "camera", "truth"):
+    if stored["kind"] not in ("poses", "people", "camera", "truth", "notes"):
         raise ValueError(f"a change of kind {stored['kind']!r}")
     ids = tuple(int(track_id) for track_id in stored["track_ids"])
     return Change(stored["kind"], ids, int(stored["start"]), int(stored["end"]))

@@ -27,7 +27,7 @@ from pose_core.session_parts import Arrays, parts_of, session_of
 
 SUFFIX = ".posestage"
 FORMAT = "posestage-session"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _SESSION_NAME, _HISTORY_NAME = "session.json", "history.json"
 _DAMAGE = (*DAMAGE, AttributeError, DamagedArrays)

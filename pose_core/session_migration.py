@@ -65,8 +65,14 @@ def _described_by_parts(content: Content, arrays: Arrays) -> tuple[Content, Arra
     return {"clip": content["clip"], "session": session}, arrays
 
 
+def _with_notes(content: Content, arrays: Arrays) -> tuple[Content, Arrays]:
+    """Version 3 had no notes."""
+    return content | {"session": content["session"] | {"notes": {}}}, arrays
+
+
 # From one version to the next, keyed by the older one.
 MIGRATIONS: dict[int, Callable[[Content, Arrays], tuple[Content, Arrays]]] = {
     1: _truth_with_source,
     2: _described_by_parts,
+    3: _with_notes,
 }

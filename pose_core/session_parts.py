@@ -24,7 +24,7 @@ import numpy as np
 from pose_core.clip import Clip
 from pose_core.errors import SessionError
 from pose_core.poses import Keypoints2D, Poses3D
-from pose_core.session import ModelRun, Session, Track, Truth
+from pose_core.session import ModelRun, Note, Session, Track, Truth
 from pose_core.skeleton import SKELETONS, Skeleton
 
 Arrays = dict[str, np.ndarray]
@@ -53,6 +53,7 @@ def parts_of(session: Session) -> tuple[dict[str, Any], Arrays]:
         "truth": _truth_parts(session.truth, arrays),
         "track_ids": [track.track_id for track in session.tracks],
         "tracks": {str(track.track_id): track_parts(track, arrays) for track in session.tracks},
+        "notes": {str(note.frame): note.text for note in session.notes},
     }
     return description, arrays
 
@@ -141,7 +142,13 @@ def session_of(
         focal_px=_number_or_none(description["focal_px"]),
         body_height_m=_number_or_none(description["body_height_m"]),
         truth=_truth_of(description["truth"], arrays, clip, known.truth if known else None),
+        notes=_notes_of(description["notes"]),
     )
+
+
+def _notes_of(stored: Mapping[str, str]) -> tuple[Note, ...]:
+    notes = (Note(int(frame), str(text)) for frame, text in stored.items())
+    return tuple(sorted(notes, key=lambda note: note.frame))
 
 
 def _truth_of(

@@ -19,7 +19,7 @@ from pose_core import array_archive, session_io, session_migration
 from pose_core.clip import Clip
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.poses import Keypoints2D, Poses3D
-from pose_core.session import ModelRun, Session, Track
+from pose_core.session import ModelRun, Note, Session, Track
 from pose_core.session_io import load_session, locate_clip, save_session
 from pose_core.skeleton import BLAZEPOSE_33, H36M_17, Skeleton
 from pose_core.video import file_fingerprint
@@ -43,6 +43,7 @@ def assert_same(a: Session, b: Session) -> None:
     for name in ("path", "width", "height", "fingerprint", "warning"):
         assert getattr(a.clip, name) == getattr(b.clip, name)
     assert (a.focal_px, a.body_height_m) == (b.focal_px, b.body_height_m)
+    assert a.notes == b.notes
     assert (a.truth is None) == (b.truth is None)
     if a.truth is not None and b.truth is not None:
         assert_same_poses(a.truth.poses, b.truth.poses)
@@ -67,6 +68,7 @@ def assert_same(a: Session, b: Session) -> None:
 
 def test_round_trip_gives_every_bit_back(tmp_path, session):
     path = tmp_path / "a.posestage"
+    session = replace(session, notes=(Note(2, "zwei „Zeilen“"), Note(11), Note(59, "end")))
     save_session(session, path)
     assert_same(load_session(path), session)
     assert [p.name for p in tmp_path.iterdir()] == ["a.posestage"]
@@ -281,6 +283,16 @@ def test_version_2_is_migrated(tmp_path, session, has_truth):
     path = tmp_path / "a.posestage"
     session = session if has_truth else replace(session, truth=None)
     write_version_2(session, path)
+    assert_same(load_session(path), session)
+
+
+def test_version_3_is_migrated(tmp_path, session):
+    """It had no notes."""
+    path = tmp_path / "a.posestage"
+    save_session(session, path)
+    description = described(path)
+    assert description.pop("notes") == {}
+    rewritten(path, format_version=3, session=description)
     assert_same(load_session(path), session)
 
 

@@ -10,7 +10,7 @@ from app.document import Change, StepCommand
 from app.operations.context import AppContext
 from app.operations.edit_keypoints_follow import Edit, PoseFollower
 from app.operations.edit_poses import swap_sides, with_edit
-from app.operations.navigation import go_to
+from app.operations.navigation import go_to, noted_frames
 from pose_core.analysis.keypoint_edits import (
     SWAPPED_JOINTS,
     FramePose,
@@ -148,14 +148,17 @@ class KeypointEditor(QObject):
             swap_sides(self._context, track, *self.frames, SWAPPED_JOINTS[what])
 
     def go_to_edit(self, direction: int) -> None:
-        """Go to the next (1) or previous (-1) frame that was edited."""
+        """Go to the next (1) or previous (-1) frame that was edited or has a note."""
         track, state = self._context.selected_track, self._context.view_state
+        session = self._context.document.session
         frames = np.flatnonzero(edited_mask(track.keypoints)) if track else np.zeros(0, int)
+        if session is not None:
+            frames = np.union1d(frames, noted_frames(session))
         frames = frames[frames > state.frame] if direction > 0 else frames[frames < state.frame]
         if len(frames):
             go_to(state, int(frames[0 if direction > 0 else -1]))
         else:
-            self._context.notice("No edited frame in that direction.")
+            self._context.notice("No edited frame and no note in that direction.")
 
     def follow_estimate(self, command: StepCommand, seen: dict[int, Keypoints2D]) -> None:
         """Tell the 3D of an estimate of the keypoints that it has not seen.

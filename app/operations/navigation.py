@@ -4,7 +4,7 @@ import numpy as np
 
 from app.document import SessionDocument
 from app.view_state import ViewState
-from pose_core.session import Track
+from pose_core.session import Session, Track
 
 
 def step(state: ViewState, num_frames: int) -> None:
@@ -48,17 +48,24 @@ def flags(track: Track) -> np.ndarray:
     return np.unique(np.concatenate([enters, leaves, _rises(swapped)]))
 
 
+def noted_frames(session: Session) -> np.ndarray:
+    """(N,) int: frames with a note or bookmark, ascending."""
+    return np.array([note.frame for note in session.notes], dtype=int)
+
+
 def _rises(mask: np.ndarray) -> np.ndarray:
     before = np.concatenate([[False], mask[:-1]])
     return np.flatnonzero(mask & ~before)
 
 
 def go_to_flag(document: SessionDocument, state: ViewState, direction: int) -> None:
-    """Go to the next (1) or previous (-1) flag of the selected person."""
+    """Go to the next (1) or previous (-1) note, or flag of the selected person."""
     session = document.session
-    if session is None or state.track_id is None:
+    if session is None:
         return
-    frames = flags(session.track(state.track_id))
+    frames = noted_frames(session)
+    if state.track_id is not None:
+        frames = np.union1d(frames, flags(session.track(state.track_id)))
     frames = frames[frames > state.frame] if direction > 0 else frames[frames < state.frame][::-1]
     if len(frames):
         go_to(state, int(frames[0]))

@@ -83,8 +83,15 @@ class Lane:
         """Name with the unit of the axis."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
-    def text_at(self, frame: int) -> str:
-        """What the lane says about a frame; empty where it says nothing."""
+    def text_at(self, frame: int, reach: int = 0) -> str:
+        """What the lane says about a frame; empty where it says nothing.
+
+        Parameters
+        ----------
+        frame : int
+        reach : int
+            How many frames to either side are as near to the pointer: for lanes of single frames.
+        """
         value = self.values[frame]
         if not self._is_number:
             return self.name.lower() if value else ""

@@ -30,6 +30,7 @@ from app.views.timeline_paint import (
 
 CONFIDENCE, PRESENCE, SWAPS = "Confidence", "Present", "Swapped back"
 WHEEL_FACTOR = 1.25
+POINTER_WIDTH = 10.0  # logical pixels in which a mark is found
 ALT_DRAG_DOUBLING = 80.0  # logical pixels of Alt-drag that double the zoom
 
 
@@ -126,10 +127,14 @@ class Timeline(QWidget):
         is_high_bad: bool = False,
     ) -> None:
         """Add a lane below the others, or replace the one of this name; see `Lane`."""
-        if self._axis is None or len(values) != self._axis.num_frames:
-            return  # values of a clip that is no longer shown
         lane = Lane(name, values, kind, colour, value_range, warn_below, unit, is_high_bad)
-        self._lanes[name] = lane
+        self.show_lane(lane)
+
+    def show_lane(self, lane: Lane) -> None:
+        """Add a lane below the others, or in place of the one of its name."""
+        if self._axis is None or len(lane) != self._axis.num_frames:
+            return  # of a clip that is no longer shown
+        self._lanes[lane.name] = lane
         self._redraw()
 
     def remove_lane(self, name: str) -> None:
@@ -250,7 +255,8 @@ class Timeline(QWidget):
         paint_playhead(painter, self, layout, axis, self._frame)
         if self._hover_x is not None and self._drag != "range":
             frame = self.frame_at_x(self._hover_x)
-            paint_hover(painter, self, layout, axis, frame, self._hover_x, lanes)
+            reach = self.frame_at_x(self._hover_x + POINTER_WIDTH / 2) - frame
+            paint_hover(painter, self, layout, axis, frame, self._hover_x, lanes, reach)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._background = None

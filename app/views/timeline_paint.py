@@ -295,13 +295,14 @@ def paint_hover(
     frame: int,
     x: float,
     lanes: list[Lane],
+    reach: int = 0,
 ) -> None:
-    """Paint a line at the cursor and what is known of the frame there."""
+    """Paint a line at the cursor and what is known of the frame there; see `Lane.text_at`."""
     line = QPen(_colour(widget, QPalette.ColorRole.WindowText, 0.5), 1, Qt.PenStyle.DashLine)
     painter.setPen(line)
     painter.drawLine(QLineF(x, layout.plot.top(), x, layout.seek.bottom()))
     texts = [f"frame {frame}", _exact_time(axis, frame)]
-    texts += [text for lane in lanes if (text := lane.text_at(frame))]
+    texts += [text for lane in lanes if (text := lane.text_at(frame, reach))]
     text = "   ".join(texts)
     half = painter.fontMetrics().horizontalAdvance(text) / 2 + 8
     middle = min(max(x, layout.plot.left() + half), max(widget.width() - half - 2, half))

@@ -1,4 +1,4 @@
-"""Video, 3D, people, laboratory and timeline as docks that move and remember where they were."""
+"""Video, 3D, people, notes, laboratory and timeline as docks that remember where they were."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.widgets.dock_title import DockTitle
 
 # Goes up when docks are added or renamed: an older layout is then not restored.
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 LABORATORY_SHARE = 0.62  # of the height, below the 3D view
 ROOM_FOR_BOTH_PX = 440  # in a lower window the laboratory lies behind the 3D view, as a tab
 PEOPLE_PX = 250
@@ -28,6 +28,7 @@ class Workspace(QMainWindow):
         video: QWidget,
         skeleton: QWidget,
         people: QWidget,
+        notes: QWidget,
         timeline: QWidget,
         transport: QWidget,
         laboratory: QWidget,
@@ -43,6 +44,7 @@ class Workspace(QMainWindow):
         self.setCorner(Qt.Corner.BottomLeftCorner, _AREAS.BottomDockWidgetArea)
         self._skeleton = self._dock("3D", "skeleton", skeleton)
         self._people = self._dock("People", "people", people)
+        self._notes = self._dock("Notes", "notes", notes)
         self._laboratory = self._dock("Laboratory", "laboratory", laboratory)
         self._timeline = self._dock("Timeline", "timeline", _stacked(timeline, transport))
         # Queued: Qt does not bear that its layout changes while a dock is about to show.
@@ -77,6 +79,11 @@ class Workspace(QMainWindow):
             docks = [self._skeleton, self._laboratory]
             self.resizeDocks(docks, [self.height() - share, share], Qt.Orientation.Vertical)
 
+    def show_notes(self) -> None:
+        """Show the dock of the notes, in front of what it shares its place with."""
+        self._notes.show()
+        self._notes.raise_()
+
     # -- layouts ---------------------------------------------------------------------------
 
     def set_role(self, role: "Role") -> None:
@@ -105,7 +112,7 @@ class Workspace(QMainWindow):
             self.restoreState(state, LAYOUT_VERSION)
 
     def _docks(self) -> tuple[QDockWidget, ...]:
-        return (self._skeleton, self._people, self._laboratory, self._timeline)
+        return (self._skeleton, self._people, self._notes, self._laboratory, self._timeline)
 
     def _dock(self, title: str, name: str, widget: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -128,11 +135,13 @@ class Workspace(QMainWindow):
         self._make_room(False)
         for dock in self._docks():
             dock.show()
-        # It takes half of the right-hand side: only where it is wanted.
+        # They take much of the right-hand side: only where they are wanted.
         self._laboratory.hide()
+        self._notes.hide()
         self.addDockWidget(_AREAS.RightDockWidgetArea, self._skeleton)
         self.addDockWidget(_AREAS.RightDockWidgetArea, self._people)
         self.splitDockWidget(self._skeleton, self._people, Qt.Orientation.Horizontal)
+        self.splitDockWidget(self._people, self._notes, Qt.Orientation.Vertical)
         below = Qt.Orientation.Vertical
         self.addDockWidget(_AREAS.RightDockWidgetArea, self._laboratory, below)
         self.addDockWidget(_AREAS.BottomDockWidgetArea, self._timeline)
@@ -149,8 +158,9 @@ class Workspace(QMainWindow):
         self._make_room(True)
         for dock in (self._skeleton, self._laboratory, self._timeline):
             dock.show()
-        self._people.hide()
-        self.addDockWidget(_AREAS.RightDockWidgetArea, self._people)
+        for dock in (self._people, self._notes):
+            dock.hide()
+            self.addDockWidget(_AREAS.RightDockWidgetArea, dock)
         self.addDockWidget(_AREAS.RightDockWidgetArea, self._laboratory)
         self.addDockWidget(_AREAS.BottomDockWidgetArea, self._skeleton)
         below = Qt.Orientation.Vertical

@@ -15,6 +15,7 @@ from app.commands import (
     EditFrames,
     RenamePerson,
     SessionCommand,
+    SetNotes,
     SetScale,
     SetTracks,
     SetTruth,
@@ -25,7 +26,7 @@ from app.operations.merge_tracks import merge_tracks
 from pose_core.analysis import fixes
 from pose_core.errors import ConfigError
 from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
-from pose_core.session import ModelRun, Session, Track
+from pose_core.session import ModelRun, Note, Session, Track
 from pose_core.session_history import History
 from pose_core.session_io import load_session_file, save_session
 from pose_core.session_parts import parts_of
@@ -140,7 +141,16 @@ def reorder(document: SessionDocument, rng: Rng) -> StepCommand:
     return SessionCommand(document, "Reorder", after, (Change("people"),))
 
 
+def note(document: SessionDocument, rng: Rng) -> StepCommand:
+    """Write a note, change it, or remove it."""
+    frame = int(rng.integers(document.session.clip.num_frames))
+    others = [known for known in document.session.notes if known.frame != frame]
+    new = [Note(frame, f"note {rng.integers(1000)}")] if rng.random() < 0.7 else []
+    return SetNotes(document, "Note", others + new)
+
+
 COMMANDS = (
+    note,
     rename,
     delete,
     scale,
