@@ -73,10 +73,16 @@ class NumberTable(QTableWidget):
         # Sorting while the numbers change one by one would move rows under our feet.
         is_sorted = self.isSortingEnabled()
         self.setSortingEnabled(False)
+        model = self.model()
+        # One message for all: after each the columns would be fitted to their contents anew.
+        model.blockSignals(True)
         rows = zip(self._items, numbers.tolist(), self._decimals, strict=True)
         for items, values, decimals in rows:
             for item, value in zip(items, values, strict=True):
                 item.show_number(value, decimals)
+        model.blockSignals(False)
+        last = model.index(self.rowCount() - 1, self.columnCount() - 1)
+        model.dataChanged.emit(model.index(0, 0), last)
         self.setSortingEnabled(is_sorted)
 
     def number(self, name: int, column: int) -> float:

@@ -37,6 +37,12 @@ def truth_pen() -> pg.QtGui.QPen:
     return pg.mkPen(TRUTH, width=1)
 
 
+def name_axis(plot: Any, side: str, text: str) -> None:
+    """Set the label of an axis, if it is another: pyqtgraph lays it out anew each time."""
+    if plot.getAxis(side).labelText != text:
+        plot.setLabel(side, text)
+
+
 class Plots(pg.GraphicsLayoutWidget):
     """One or more plots in the colours of the theme."""
 

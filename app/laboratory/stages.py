@@ -1,5 +1,7 @@
 """The stages of a run: how each moves the joints, and whether it comes nearer to the truth."""
 
+from typing import Any
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, QVariantAnimation
@@ -10,7 +12,7 @@ from app.laboratory.files import Table
 from app.laboratory.focus import Subject
 from app.laboratory.number_table import NumberTable
 from app.laboratory.panel import Bench, LabPanel, Obstacle
-from app.laboratory.plots import Plots, series_pen, truth_pen
+from app.laboratory.plots import Plots, name_axis, series_pen, truth_pen
 from app.laboratory.stage_strip import StageStrip, StageView
 from app.operations import navigation
 from app.views.truth import lane_top_mm
@@ -20,7 +22,7 @@ from pose_core.skeleton import H36M_17
 
 LANE = "Stage movement"
 LANE_COLOUR = (150, 150, 90)
-HEADROOM = 1.7  # for the names of the curves
+HEADROOM = 1.7  # at least, for the names of the curves
 MORPH_MS = 900  # from one stage to the next
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 
@@ -49,6 +51,8 @@ class StagesPanel(LabPanel):
         self._plot = self.curve.add_plot(0)
         self._plot.setLabel("bottom", "stage")
         self.curve.add_legend(self._plot)
+        self._curves: dict[str, Any] = {}  # those that are shown, by their names
+        self._num_ticks = 0
         self.curve.setMinimumSize(140, 90)
         self.ghost = _box("Ghost", "Show the stage before, faintly, in the 3D view.")
         self.arrows = _box("Arrows", "Show in the 3D view how far each joint moved.")
@@ -180,24 +184,36 @@ class StagesPanel(LabPanel):
         self.joints.set_columns(_columns(subject, movement))  # narrow: the unit stands once
         self.joints.set_numbers(_numbers(movement, subject.frame))
         what = "mean" if joint is None else JOINT_NAMES[joint]
-        self._plot.setLabel("left", f"{what} (mm)")
+        name_axis(self._plot, "left", f"{what} (mm)")
         stages = np.arange(1, len(subject.stages) + 1)
-        self._plot.clear()
         moved = _of_joint(movement.displacement[:, subject.frame], joint)
-        self._draw_curve(stages[1:], moved, "movement", series_pen(0))
+        self._show_curve("movement", series_pen(0), stages[1:], moved)
+        error = np.full(len(stages), np.nan)
         if movement.error is not None:
             error = _of_joint(movement.error[:, subject.frame], joint)
-            self._draw_curve(stages, error, "error", truth_pen())
-        self._plot.getAxis("bottom").setTicks([[(int(k), str(k)) for k in stages]])
-        self._plot.setXRange(0.8, len(stages) + 0.2, padding=0)
-        highest = max((curve.getData()[1].max() for curve in self._plot.listDataItems()), default=1)
-        self._plot.setYRange(0, HEADROOM * highest, padding=0)
+        self._show_curve("error", truth_pen(), stages, error)
+        self._fit_axes(stages, np.nanmax([*moved, *error, 0.0]))
 
-    def _draw_curve(self, x: np.ndarray, y: np.ndarray, name: str, pen: pg.QtGui.QPen) -> None:
-        if np.isfinite(y).any():
-            self._plot.plot(
+    def _show_curve(self, name: str, pen: pg.QtGui.QPen, x: np.ndarray, y: np.ndarray) -> None:
+        """Show a curve, or nothing where nothing of it is known."""
+        curve = self._curves.get(name)
+        if not np.isfinite(y).any():
+            if curve is not None:
+                self._plot.removeItem(self._curves.pop(name))
+        elif curve is not None:
+            curve.setData(x, y)  # many times faster than a new one
+        else:
+            self._curves[name] = self._plot.plot(
                 x, y, name=name, pen=pen, symbol="o", symbolSize=7, symbolBrush=pen.color()
             )
+
+    def _fit_axes(self, stages: np.ndarray, highest: float) -> None:
+        """Fit the axes; they stand still from frame to frame, where they can."""
+        if len(stages) != self._num_ticks:
+            self._num_ticks = len(stages)
+            self._plot.getAxis("bottom").setTicks([[(int(k), str(k)) for k in stages]])
+            self._plot.setXRange(0.8, len(stages) + 0.2, padding=0)
+        self._plot.setYRange(0, _round_above(HEADROOM * highest), padding=0)
 
     def _show_in_views(self, subject: Subject) -> None:
         if self._morph.state() == QVariantAnimation.State.Running:
@@ -310,6 +326,12 @@ def _of_joint(metres: np.ndarray, joint: int | None) -> np.ndarray:
     mean = np.full(len(metres), np.nan)
     mean[known] = 1000 * np.nanmean(metres[known], axis=1)
     return mean
+
+
+def _round_above(value: float) -> float:
+    """The first round number that is not below a value; 1 at least."""
+    power = 10.0 ** np.floor(np.log10(max(value, 1.0)))
+    return next(step * power for step in (1, 1.5, 2, 3, 5, 7, 10) if step * power >= max(value, 1))
 
 
 def _box(text: str, tip: str) -> QCheckBox:
