@@ -30,8 +30,8 @@ class ActionSpec:
         What it does, where the text does not say it; also why it is not available yet.
     is_checkable : bool
     needs : str
-        What must be there: ``clip``, ``person``, ``pose`` (3D of the person), ``truth``,
-        ``own truth`` (imported), ``estimating``, ``unkept`` (a change), ``editing`` (keypoints),
+        What must be there: ``clip``, ``person``, ``two people``, ``pose`` (3D of the person),
+        ``truth``, ``own truth`` (imported), ``estimating``, ``unkept`` (a change), ``editing``,
         ``joints`` (selected), ``copied pose``, ``notes``, ``flags`` (to go to), or nothing.
     starts_group : bool
         Draw a line above it.
@@ -226,6 +226,27 @@ ACTIONS: tuple[ActionSpec, ...] = (
         tip="Draw a box around somebody who was not found, and place the joints.",
         needs="clip",
         starts_group=True,
+    ),
+    _A(
+        "pose.split",
+        "Split the Person Here",
+        "Ctrl+K",
+        "From this frame on it is somebody else.",
+        needs="person",
+    ),
+    _A(
+        "pose.merge",
+        "Merge with Another Person...",
+        "Ctrl+M",
+        "One person who was taken for two.",
+        needs="two people",
+    ),
+    _A(
+        "pose.exchange",
+        "Exchange with Another Person from Here On...",
+        "Ctrl+Shift+K",
+        "Two people who were taken for each other from this frame on.",
+        needs="two people",
     ),
     *(
         _A(

@@ -72,6 +72,25 @@ class DeletePerson(SessionCommand):
         )
 
 
+class RearrangePeople(SessionCommand):
+    """Says who is who: people split, merged or exchanged.
+
+    Parameters
+    ----------
+    document : SessionDocument
+    text : str
+    after : Session
+    track_ids : tuple of int
+        Whose frames belong to somebody else now.
+    """
+
+    def __init__(
+        self, document: SessionDocument, text: str, after: Session, track_ids: tuple[int, ...]
+    ) -> None:
+        changes = (Change("people", track_ids), Change("poses", track_ids))
+        super().__init__(document, text, after, changes)
+
+
 class EditFrames(StepCommand):
     """Other joints of one person in a range of frames.
 

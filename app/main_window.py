@@ -332,6 +332,7 @@ class MainWindow(QMainWindow):
                 "truth": known is not None,
                 "own truth": known is not None and not known.is_beside_clip,
                 "person": state.track_id is not None,
+                "two people": state.track_id is not None and self.people.num_people > 1,
                 "notes": has_notes,
                 "flags": state.track_id is not None or has_notes,
                 "pose": state.model is not None,

@@ -12,6 +12,7 @@ from app.annotation.overlay import EditOverlay
 from app.annotation.pose_mouse import PoseMouse
 from app.annotation.pose_overlay import PoseOverlay
 from app.document import Change
+from app.operations import rearrange_people
 from app.operations.context import AppContext
 from app.operations.edit_keypoints import KeypointEditor
 from app.operations.edit_people import add_person
@@ -113,7 +114,16 @@ class Annotation(QObject):
             "go.previous_edit": lambda: editor.go_to_edit(-1),
             "pose.interpolate": editor.interpolate,
             "pose.add_person": self.add_person,
+            "pose.split": self.split_person,
+            "pose.merge": lambda: rearrange_people.ask_and_merge(self._context),
+            "pose.exchange": lambda: rearrange_people.ask_and_exchange(self._context),
         }
+
+    def split_person(self) -> None:
+        """Make the selected person another one from here on, and select that one."""
+        track_id = rearrange_people.split_at_playhead(self._context)
+        if track_id is not None:
+            self._presenter.select_person(track_id)
 
     def add_person(self) -> None:
         """Let the user draw a box around somebody who was not found, and place the joints."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pose_core.analysis.track_edits import mixed_meta
 from pose_core.poses import (
     SOURCE_IMPORTED,
     SOURCE_INTERPOLATED,
@@ -138,20 +139,9 @@ def renewed_run(old: ModelRun | None, new: ModelRun, frames: np.ndarray) -> Mode
     stages[:, frames] = new.poses.stages[:, frames]
     root[frames] = np.asarray(new.poses.root)[frames]
     poses = Poses3D(stages, root, new.poses.skeleton, new.poses.is_root_estimated)
-    return ModelRun(poses, _renewed_meta(old, new, frames))
-
-
-def _renewed_meta(old: ModelRun, new: ModelRun, frames: np.ndarray) -> dict[str, object]:
-    """Provenance of the new run; what it says of single frames is the old one's elsewhere."""
-    meta = dict(new.meta)
-    before, after = old.meta.get("correction"), new.meta.get("correction")
-    if isinstance(before, dict) and isinstance(after, dict):
-        steps = np.array(before["steps"])
-        steps[frames] = np.array(after["steps"])[frames]
-        kept = set(before["discarded_frames"]) - set(frames.tolist())
-        discarded = kept | (set(after["discarded_frames"]) & set(frames.tolist()))
-        meta["correction"] = {"steps": steps.tolist(), "discarded_frames": sorted(discarded)}
-    return meta
+    is_kept = np.ones(len(new.poses), dtype=bool)
+    is_kept[frames] = False
+    return ModelRun(poses, mixed_meta(new.meta, old.meta, is_kept))
 
 
 def _renewed_mask(old: Track, new: Track, frames: np.ndarray) -> np.ndarray | None:

@@ -24,6 +24,7 @@ from pose_core.session import Session, Track
 TRACK_ROLE = Qt.ItemDataRole.UserRole
 NAME, FRAMES, SCORE = range(3)
 MOST_LINES = 8
+CONTEXT_ACTIONS = ("edit.rename", "edit.delete", "pose.split", "pose.merge", "pose.exchange")
 
 
 class PeopleView(QWidget):
@@ -51,7 +52,7 @@ class PeopleView(QWidget):
         self._list.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         self._list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._list.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        self._list.addActions([actions["edit.rename"], actions["edit.delete"]])
+        self._list.addActions([actions[action_id] for action_id in CONTEXT_ACTIONS])
         header = self._list.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
@@ -80,6 +81,11 @@ class PeopleView(QWidget):
         context.view_state.track_changed.connect(self._show_selection)
         context.view_state.stage_changed.connect(self._show_selection)
         self.refresh()
+
+    @property
+    def num_people(self) -> int:
+        """How many are in the list."""
+        return self._list.topLevelItemCount()
 
     def edit_name(self) -> None:
         """Begin to rename the selected person in the list."""
