@@ -2,20 +2,25 @@
 
 import numpy as np
 
+# Corners around a cell, from the upper left, as steps of column and row.
+_CORNERS = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+_NEXT = [1, 2, 3, 0]  # corner at the other end of the edge that begins at a corner
 
-def contour_segments(values: np.ndarray, level: float) -> np.ndarray:
-    """Marching squares: the line on which linear interpolation along the edges gives the level.
+
+def contour_segments(values: np.ndarray, levels: np.ndarray | float) -> np.ndarray:
+    """Marching squares: the lines on which linear interpolation along the edges gives a level.
 
     Parameters
     ----------
     values : (R, C) ndarray
         NaN where there is none; no line goes through cells with such a corner.
-    level : float
+    levels : (L,) ndarray or float
 
     Returns
     -------
     (2N, 2) ndarray
-        Ends of N segments, two by two: column and row, the first value being at 0, 0.
+        Ends of N segments, two by two: column and row, the first value being at 0, 0. Those of
+        the first level come first.
 
     Notes
     -----
@@ -23,20 +28,16 @@ def contour_segments(values: np.ndarray, level: float) -> np.ndarray:
     cell and around each cell, are the ends of segments two by two. In a saddle, where there are
     four, this is one of the two ways to join them.
     """
-    row, column = np.mgrid[: values.shape[0] - 1, : values.shape[1] - 1].astype(float)
-    # Corners around each cell: (R - 1, C - 1, 4).
+    levels = np.atleast_1d(np.asarray(levels, dtype=np.float64))
     corners = np.stack(
         [values[:-1, :-1], values[:-1, 1:], values[1:, 1:], values[1:, :-1]], axis=-1
     )
-    x = np.stack([column, column + 1, column + 1, column], axis=-1)
-    y = np.stack([row, row, row + 1, row + 1], axis=-1)
-    is_above = corners > level
-    crossed = is_above != np.roll(is_above, -1, axis=-1)
+    is_above = corners > levels[:, None, None, None]  # (L, R - 1, C - 1, 4)
+    crossed = is_above != is_above[..., _NEXT]
     crossed &= np.isfinite(corners).all(axis=-1, keepdims=True)
-    start, end = corners[crossed], np.roll(corners, -1, axis=-1)[crossed]
-    share = (level - start) / (end - start)
-
-    def along(at: np.ndarray) -> np.ndarray:
-        return (1 - share) * at[crossed] + share * np.roll(at, -1, axis=-1)[crossed]
-
-    return np.stack([along(x), along(y)], axis=-1)
+    level, row, column, corner = np.nonzero(crossed)
+    following = np.array(_NEXT)[corner]
+    start, end = corners[row, column, corner], corners[row, column, following]
+    share = (levels[level] - start) / (end - start)
+    here, there = _CORNERS[corner], _CORNERS[following]
+    return np.stack([column, row], axis=-1) + here + share[:, None] * (there - here)

@@ -2,7 +2,16 @@
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSize, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPolygonF,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.laboratory.surface_map import Marker, colour_table
@@ -28,7 +37,10 @@ class Surface3D(QWidget):
         self._names = ("", "")
         self._orbit = Orbit(azimuth_deg=-40.0, elevation_deg=32.0)
         self._pressed: QPointF | None = None
-        self._colours = [QColor(*rgb) for rgb in colour_table().tolist()]
+        colours = [QColor(*rgb) for rgb in colour_table().tolist()]
+        # Made once: to make them for every piece of the surface takes as long as to paint it.
+        self._brushes = [QBrush(colour) for colour in colours]
+        self._pens = [QPen(colour.darker(115), 0.6) for colour in colours]
         self.setMinimumSize(140, 140)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Loss surface in 3D")
@@ -108,10 +120,9 @@ class Surface3D(QWidget):
         flat = quads.reshape(-1, 4, 2)[order].tolist()
         indices = np.round(255 * np.ravel(share)[order]).astype(int).tolist()
         for quad, index in zip(flat, indices, strict=True):
-            colour = self._colours[index]
-            painter.setBrush(colour)
-            painter.setPen(QPen(colour.darker(115), 0.6))
-            painter.drawConvexPolygon(QPolygonF([QPointF(x, y) for x, y in quad]))
+            painter.setBrush(self._brushes[index])
+            painter.setPen(self._pens[index])
+            painter.drawConvexPolygon([QPointF(x, y) for x, y in quad])
 
     def _paint_axes(self, painter: QPainter) -> None:
         ink = self.palette().color(QPalette.ColorRole.Text)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor
 
 from app.laboratory.contours import contour_segments
-from app.laboratory.plots import Plots
+from app.laboratory.plots import Plots, name_axis
 from pose_core.palette import TRUTH
 
 NUM_CONTOURS = 9
@@ -61,7 +61,8 @@ class SurfaceMap(Plots):
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)  # else segments cover each other where they meet
         self._contours = pg.PlotCurveItem(pen=pen, connect="pairs")
         self._contours.setParentItem(self._image)
-        self._marks: list[Any] = []
+        self._kinds: list[tuple[str, bool]] = []
+        self._marks: list[tuple[Any, Any]] = []
         self.target = pg.TargetItem(
             size=17, symbol="o", pen=pg.mkPen("w", width=2), brush=pg.mkBrush(213, 94, 0)
         )
@@ -73,8 +74,8 @@ class SurfaceMap(Plots):
 
     def show_plane(self, axes: tuple[str, str], first_m: np.ndarray, second_m: np.ndarray) -> None:
         """Choose the plane and the places (N,) and (M,) along its axes."""
-        self._plot.setLabel("bottom", AXIS_LABELS[axes[0]])
-        self._plot.setLabel("left", AXIS_LABELS[axes[1]])
+        name_axis(self._plot, "bottom", AXIS_LABELS[axes[0]])
+        name_axis(self._plot, "left", AXIS_LABELS[axes[1]])
         self._plot.invertY(axes[1] == "y")  # down on the map is down in the room
         steps = first_m[1] - first_m[0], second_m[1] - second_m[0]
         left, bottom = first_m[0] - steps[0] / 2, second_m[0] - steps[1] / 2
@@ -90,32 +91,38 @@ class SurfaceMap(Plots):
         self._image.setRect(self._rect)
         # Closer together near the minimum, where the answer is.
         shares = (np.arange(1, NUM_CONTOURS + 1) / (NUM_CONTOURS + 1)) ** 2
-        lines = [contour_segments(image, low + share * (high - low)) for share in shares]
         # The first value of an image lies in the middle of its first pixel.
-        x, y = np.concatenate(lines).T + 0.5
+        x, y = contour_segments(image, low + shares * (high - low)).T + 0.5
         self._contours.setData(x, y)
 
     def show_markers(self, markers: list[Marker]) -> None:
         """Show the places of stages and truth."""
-        for mark in self._marks:
-            self._plot.removeItem(mark)
+        kinds = [(marker.name, marker.is_truth) for marker in markers]
+        if kinds != self._kinds:
+            self._kinds = kinds
+            self._make_marks(markers)
+        for marker, (dot, text) in zip(markers, self._marks, strict=True):
+            dot.setPos(*marker.place)
+            text.setPos(*marker.place)
+
+    def _make_marks(self, markers: list[Marker]) -> None:
+        """A dot and a name for each marker; to move them takes far less time than to make them."""
+        for item in (item for mark in self._marks for item in mark):
+            self._plot.removeItem(item)
         self._marks = []
         for marker in markers:
-            colour = QColor(*TRUTH) if marker.is_truth else QColor(255, 255, 255)
-            symbol = "star" if marker.is_truth else "d"
             dot = pg.ScatterPlotItem(
-                [marker.place[0]],
-                [marker.place[1]],
-                symbol=symbol,
+                [0.0],
+                [0.0],
+                symbol="star" if marker.is_truth else "d",
                 size=15 if marker.is_truth else 10,
-                brush=pg.mkBrush(colour),
+                brush=pg.mkBrush(QColor(*TRUTH) if marker.is_truth else QColor(255, 255, 255)),
                 pen=pg.mkPen(0, 0, 0),
             )
             text = pg.TextItem(marker.name, color="w", anchor=(0, 1), fill=(20, 20, 20, 150))
-            text.setPos(*marker.place)
             for item in (dot, text):
                 self._plot.addItem(item, ignoreBounds=True)
-                self._marks.append(item)
+            self._marks.append((dot, text))
 
     def place_target(self, place: tuple[float, float], can_move: bool) -> None:
         """Put the marker of the answer somewhere; no signal."""
