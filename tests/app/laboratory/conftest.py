@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PySide6.QtCore import QCoreApplication, QEvent, QSettings
+from PySide6.QtCore import QCoreApplication, QEvent, QPointF, QSettings, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog
 from safetensors.torch import save
 
 from app.commands import SetTracks
@@ -18,6 +19,7 @@ from app.main_window import MainWindow
 from app.paths import sample_clip
 from app.settings import Settings
 from app.widgets.theme import theme
+from pose_core.analysis.keypoint_edits import FramePose
 from pose_core.inference.lifter import make_lifter
 from pose_core.inference.pipeline import estimate, lifted
 from pose_core.inference.records import EstimateSettings
@@ -26,9 +28,14 @@ from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import save_user_model
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Track
+from pose_core.session_parts import parts_of
 
 NOISE_M = (0.06, 0.03, 0.01)  # of each stage
 MISSING = (3, 4)  # frames without a person
+NONE, LEFT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+PRESS, MOVE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove
+RELEASE = QEvent.Type.MouseButtonRelease
+PLAIN = Qt.KeyboardModifier.NoModifier
 
 
 @dataclass
@@ -235,3 +242,78 @@ def export_to(tmp_path, monkeypatch):
         return path
 
     return export
+
+
+class Editor:
+    """Mouse and keys of somebody who edits."""
+
+    def __init__(self, lab):
+        self.lab, self.video = lab, lab.window.video
+        self.annotation, self.mode = lab.window.annotation, lab.window.annotation.mode
+        self.stack = lab.context.document.undo_stack
+
+    @property
+    def keypoints(self):
+        return self.lab.track.keypoints
+
+    @property
+    def pose(self):
+        return FramePose.of(self.keypoints, self.lab.state.frame)
+
+    def mouse(self, kind, at, button=NONE, held=NONE, keys=PLAIN):
+        where = QPointF(self.video.mapToGlobal(at.toPoint()))
+        QApplication.sendEvent(self.video, QMouseEvent(kind, at, where, button, held, keys))
+
+    def key(self, key, keys=PLAIN):
+        QTest.keyClick(self.video, key, keys)
+
+    def at(self, xy):
+        """Where a pixel of the picture lies in the video view."""
+        return QPointF(*(self.video.zoom.to_device(xy) / self.video.devicePixelRatioF()))
+
+    def at_joint(self, joint):
+        return self.at(self.pose.xy[joint])
+
+    def pull(self, start, by, keys=PLAIN):
+        """Press and move by so many pixels of the picture, without letting go."""
+        end = start + self.at(np.array(by, float)) - self.at(np.zeros(2))
+        self.mouse(PRESS, start, LEFT, LEFT, keys)
+        for share in (0.4, 0.7, 1.0):
+            self.mouse(MOVE, start + share * (end - start), NONE, LEFT, keys)
+        return end
+
+    def let_go(self, at):
+        self.mouse(RELEASE, at, LEFT)
+
+    def drag(self, joint, by, keys=PLAIN):
+        self.mouse(RELEASE, self.pull(self.at_joint(joint), by, keys), LEFT, NONE, keys)
+
+    def click(self, at, button=LEFT, keys=PLAIN):
+        self.mouse(PRESS, at, button, button, keys)
+        self.mouse(RELEASE, at, button, NONE, keys)
+
+    def go_to(self, frame):
+        self.lab.state.set_frame(frame)
+        self.lab.qtbot.waitUntil(lambda: self.video.exact_frame == frame)
+
+    def settle(self):
+        """Until the 3D has followed."""
+        self.lab.qtbot.waitUntil(lambda: not self.annotation.editor.follower.is_working)
+
+    def saved(self):
+        """Everything there is, to the bit."""
+        description, arrays = parts_of(self.lab.session)
+        return repr(description), {name: array.tobytes() for name, array in arrays.items()}
+
+
+@pytest.fixture
+def editor(lab):
+    """The edit mode, turned on by its key, in a frame of the middle; its 3D cannot follow."""
+    editor = Editor(lab)
+    editor.go_to(lab.state.frame)
+    editor.video.setFocus()
+    editor.key(Qt.Key.Key_E)
+    assert editor.mode.is_on
+    yield editor
+    editor.settle()
+    editor.mode.set_on(False)

@@ -3,20 +3,17 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from app.annotation.annotation import EDITS
 from app.operations import edit_keypoints
 from pose_core.analysis.edited_lift import lift_edit
-from pose_core.analysis.keypoint_edits import ABSENT, OCCLUDED, VISIBLE, FramePose
+from pose_core.analysis.keypoint_edits import ABSENT, OCCLUDED, VISIBLE
 from pose_core.analysis.what_if_network import WhatIfNetwork
 from pose_core.camera import Camera
 from pose_core.inference.records import EstimateFinished
 from pose_core.poses import SOURCE_DETECTOR, SOURCE_INTERPOLATED, SOURCE_USER
 from pose_core.session import Session
-from pose_core.session_parts import parts_of
 from pose_core.skeleton import H36M_17
 
 MACHINE = {"frontend": "keypoints", "width": 0.02, "heatmap_size": 11, "adaption_channels": 4,
@@ -31,65 +28,6 @@ ALT, CONTROL = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ControlModif
 WRIST, KNEE, ELBOW = (H36M_17.index(n) for n in ("left_wrist", "right_knee", "left_elbow"))
 
 
-class Editor:
-    """Mouse and keys of somebody who edits."""
-
-    def __init__(self, lab):
-        self.lab, self.video = lab, lab.window.video
-        self.annotation, self.mode = lab.window.annotation, lab.window.annotation.mode
-        self.stack = lab.context.document.undo_stack
-
-    @property
-    def keypoints(self):
-        return self.lab.track.keypoints
-
-    @property
-    def pose(self):
-        return FramePose.of(self.keypoints, self.lab.state.frame)
-
-    def mouse(self, kind, at, button=NONE, held=NONE, keys=PLAIN):
-        where = QPointF(self.video.mapToGlobal(at.toPoint()))
-        QApplication.sendEvent(self.video, QMouseEvent(kind, at, where, button, held, keys))
-
-    def key(self, key, keys=PLAIN):
-        QTest.keyClick(self.video, key, keys)
-
-    def at(self, xy):
-        """Where a pixel of the picture lies in the video view."""
-        return QPointF(*(self.video.zoom.to_device(xy) / self.video.devicePixelRatioF()))
-
-    def at_joint(self, joint):
-        return self.at(self.pose.xy[joint])
-
-    def pull(self, start, by, keys=PLAIN):
-        """Press and move by so many pixels of the picture, without letting go."""
-        end = start + self.at(np.array(by, float)) - self.at(np.zeros(2))
-        self.mouse(PRESS, start, LEFT, LEFT, keys)
-        for share in (0.4, 0.7, 1.0):
-            self.mouse(MOVE, start + share * (end - start), NONE, LEFT, keys)
-        return end
-
-    def drag(self, joint, by, keys=PLAIN):
-        self.mouse(RELEASE, self.pull(self.at_joint(joint), by, keys), LEFT, NONE, keys)
-
-    def click(self, at, button=LEFT, keys=PLAIN):
-        self.mouse(PRESS, at, button, button, keys)
-        self.mouse(RELEASE, at, button, NONE, keys)
-
-    def go_to(self, frame):
-        self.lab.state.set_frame(frame)
-        self.lab.qtbot.waitUntil(lambda: self.video.exact_frame == frame)
-
-    def settle(self):
-        """Until the 3D has followed."""
-        self.lab.qtbot.waitUntil(lambda: not self.annotation.editor.follower.is_working)
-
-    def saved(self):
-        """Everything there is, to the bit."""
-        description, arrays = parts_of(self.lab.session)
-        return repr(description), {name: array.tobytes() for name, array in arrays.items()}
-
-
 @pytest.fixture(autouse=True, scope="module")
 def short_fits():
     """Fitted skeletons are not what is looked at here, and take most of the time."""
@@ -101,19 +39,6 @@ def short_fits():
 @pytest.fixture(scope="module")
 def machine(add_model):
     return add_model("machine", "pose_machine", MACHINE)
-
-
-@pytest.fixture
-def editor(lab):
-    """The edit mode, turned on by its key, in a frame of the middle; its 3D cannot follow."""
-    editor = Editor(lab)
-    editor.go_to(lab.state.frame)
-    editor.video.setFocus()
-    editor.key(Qt.Key.Key_E)
-    assert editor.mode.is_on
-    yield editor
-    editor.settle()
-    editor.mode.set_on(False)
 
 
 @pytest.fixture
