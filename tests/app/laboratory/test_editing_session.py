@@ -310,6 +310,6 @@ def test_every_convention_has_its_key(lab, editor, tmp_path, monkeypatch):
             assert (lab.state.frame, lab.state.stage) != before, keys
         editor.settle()
     lab.qtbot.waitUntil(lambda: lab.context.tasks.num_running == 0)
-    assert path.exists()
+    assert lab.context.document.path.exists()
     for connection in connections:
         QObject.disconnect(connection)
