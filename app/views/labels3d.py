@@ -1,5 +1,6 @@
 """Words over the 3D scene: metres along the ground, heights, people's numbers, a legend."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ class LabelPainter:
 
     def __post_init__(self) -> None:
         self._matrix = self.orbit.matrix(self.width / self.height)
-        self._numbers: list[np.ndarray] = []  # where numbers are already
+        self._numbers: list[tuple[float, ...]] = []  # where numbers are already
         self._taken = [self.corner]  # by words, or by others
         self._people = np.zeros((0, 2))
         self._titles: list[tuple[str, list[np.ndarray]]] = []  # and where they may stand
@@ -82,12 +83,9 @@ class LabelPainter:
         """Number the lowest of (L, N, 3) parallel lines that has room for two numbers in view."""
         pixels = self.at(lines)
         inside = self._inside(pixels)
-        heights = np.array(
-            [
-                line[seen, 1].mean() if seen.sum() > 1 else -1.0
-                for line, seen in zip(pixels, inside, strict=True)
-            ]
-        )
+        num_seen = np.count_nonzero(inside, axis=1)
+        total = np.where(inside, pixels[..., 1], 0.0).sum(axis=1)
+        heights = np.where(num_seen > 1, total / np.maximum(num_seen, 1), -1.0)
         lowest = int(np.argmax(heights))
         if heights[lowest] >= 0:
             middle = self.at(lines.mean(axis=(0, 1)))
@@ -117,10 +115,11 @@ class LabelPainter:
     def titles(self) -> None:
         """Name the numbered axes, beside all numbers and people as far as there is room."""
         for title, places in self._titles:
-            free = [place for place in places if self._is_free(place, title)]
-            if free:
-                place = min(free, key=lambda at, title=title: self._num_covered(at, title))
-                self._word(place, title, 0.55)
+            rooms = [self._place(place, title) for place in places]
+            is_free = [not any(room.intersects(taken) for taken in self._taken) for room in rooms]
+            if any(is_free):
+                covered = np.where(is_free, self._num_covered(rooms), np.inf)
+                self._word(places[int(covered.argmin())], title, 0.55)
 
     def heights(self, low: np.ndarray, high: np.ndarray, ground_z: float) -> None:
         """Paint a ruler from the ground up, beside a box around the people, mostly at its left."""
@@ -205,20 +204,18 @@ class LabelPainter:
 
     def _number(self, pixel: np.ndarray, value: float) -> None:
         """A number, unless it would crowd another."""
-        if all(np.hypot(*(pixel - other)) >= CLEARANCE_PX for other in self._numbers):
-            self._numbers.append(pixel)
+        at = tuple(pixel.tolist())
+        if all(math.dist(at, other) >= CLEARANCE_PX for other in self._numbers):
+            self._numbers.append(at)
             self._word(pixel, f"{value:g}".replace("-", "\N{MINUS SIGN}"), 0.75)
 
-    def _is_free(self, pixel: np.ndarray, text: str) -> bool:
-        rect = self._place(pixel, text)
-        return not any(rect.intersects(taken) for taken in self._taken)
-
-    def _num_covered(self, pixel: np.ndarray, text: str) -> int:
-        """How many points of people a text about a pixel would lie on."""
-        room = self._place(pixel, text).adjusted(-BODY_PX, -BODY_PX, BODY_PX, BODY_PX)
-        left, top, right, bottom = room.left(), room.top(), room.right(), room.bottom()
-        inside = (self._people >= (left, top)) & (self._people <= (right, bottom))
-        return int(inside.all(axis=1).sum())
+    def _num_covered(self, rooms: list[QRectF]) -> np.ndarray:
+        """(R,) how many points of people a text in each of some places would lie on."""
+        low = np.array([(room.left(), room.top()) for room in rooms]) - BODY_PX
+        high = np.array([(room.right(), room.bottom()) for room in rooms]) + BODY_PX
+        x, y = self._people.T
+        is_beside = (x >= low[:, :1]) & (x <= high[:, :1])
+        return np.count_nonzero(is_beside & (y >= low[:, 1:]) & (y <= high[:, 1:]), axis=1)
 
     def _word(self, pixel: np.ndarray, text: str, opacity: float) -> None:
         rect = self._place(pixel, text)
@@ -229,8 +226,9 @@ class LabelPainter:
     def _place(self, pixel: np.ndarray, text: str) -> QRectF:
         """Where text about a pixel goes: moved into the view where it would stick out."""
         width, height = self._text_width(text) + 4, self.painter.fontMetrics().height()
-        left = min(max(pixel[0] - width / 2, 4), self.width - width - 4)
-        top = min(max(pixel[1] - height / 2, 4), self.height - LEGEND_PX - height)
+        x, y = pixel.tolist()
+        left = min(max(x - width / 2, 4), self.width - width - 4)
+        top = min(max(y - height / 2, 4), self.height - LEGEND_PX - height)
         return QRectF(left, top, width, height)
 
     def _text_width(self, text: str) -> float:

@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
@@ -146,14 +147,9 @@ class Skeleton3DView(QWidget):
 
     def set_frame(self, frame: int) -> None:
         """Show everybody at a frame."""
-        was_empty = self._is_frame_empty()
         self._frame = frame
         self._follow()
-        self._stale.add("people")
-        self._canvas.update()
-        # The words of a single person stay where they are, and painting them takes time.
-        if len(self._people) > 1 or self._is_following or was_empty != self._is_frame_empty():
-            self._words.update()
+        self._redraw("people")
 
     def set_camera(self, camera: Camera | None) -> None:
         """Show where the video camera stands and what it sees; None hides it."""
@@ -361,6 +357,26 @@ class Skeleton3DView(QWidget):
             parts.append(arrows(starts, stops, self._theme.ink))
         return Segments.joined(parts)
 
+    def words_state(self) -> tuple:
+        """All that the words depend on, beside size and letters."""
+        # The words of a single person stay where they are.
+        numbered = (self._frame, *self._people) if len(self._people) > 1 else ()
+        return (
+            self._canvas.native.isValid(),
+            self._num_frames,
+            self._extent,  # made anew with the poses
+            self._orbit,
+            self._camera is None,
+            self._camera is not None and self._camera.is_estimated,
+            self._is_at_camera,
+            self._theme,
+            self._truth is None,
+            self._is_frame_empty(),
+            self.corner,
+            self._sign,
+            numbered,
+        )
+
     def paint_words(self, painter: QPainter) -> None:
         """Paint labels, or what is missing, over the scene."""
         if not self._canvas.native.isValid():
@@ -452,10 +468,24 @@ class _Words(QWidget):
 
     def __init__(self, view: Skeleton3DView) -> None:
         super().__init__(view)
+        self._state: tuple = ()
+        self._picture = QPixmap()  # of that state
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        # Painted with every frame that OpenGL draws below, but mostly in the same words.
+        # Asked for each time: a reference kept here would make a cycle, see GlCanvas.
+        view = cast(Skeleton3DView, self.parentWidget())
+        ratio = self.devicePixelRatioF()
+        state = (*view.words_state(), self.size(), ratio, self.font(), self.palette().cacheKey())
+        if state != self._state:
+            self._state = state
+            self._picture = QPixmap(self.size() * ratio)
+            self._picture.setDevicePixelRatio(ratio)
+            self._picture.fill(Qt.GlobalColor.transparent)
+            with QPainter(self._picture) as painter:
+                painter.setFont(self.font())
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                view.paint_words(painter)
         with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            # Asked for each time: a reference kept here would make a cycle, see GlCanvas.
-            cast(Skeleton3DView, self.parentWidget()).paint_words(painter)
+            painter.drawPixmap(0, 0, self._picture)
