@@ -64,6 +64,7 @@ class Timeline(QWidget):
         self._is_brief = False
         self._range: tuple[int, int] | None = None
         self._background: QPixmap | None = None
+        self._stale_lanes: set[str] = set()  # of the background
         self._hover_x: float | None = None
         self._drag = ""  # what the mouse is doing: scrub, zoom, pan, range, or nothing
         self._drag_x = 0.0
@@ -134,11 +135,18 @@ class Timeline(QWidget):
         """Add a lane below the others, or in place of the one of its name."""
         if self._axis is None or len(lane) != self._axis.num_frames:
             return  # of a clip that is no longer shown
+        before = self._lanes.get(lane.name)
         self._lanes[lane.name] = lane
-        self._redraw()
+        if before is not None and (before.title, before.kind) == (lane.title, lane.kind):
+            self._stale_lanes.add(lane.name)  # nothing moves: the other lanes can stay
+            self.update()
+        else:
+            self._redraw()
 
     def remove_lane(self, name: str) -> None:
         """Remove a lane; nothing happens if there is none of this name."""
+        if self._lanes.get(name) is None:
+            return
         if name in (CONFIDENCE, PRESENCE, SWAPS):
             self._lanes[name] = None
         else:
@@ -248,6 +256,11 @@ class Timeline(QWidget):
             # All of it: at a fractional ratio its border lies beyond the widget.
             self._background.fill(self.palette().color(QPalette.ColorRole.Window))
             paint_background(self._background, self, layout, axis, lanes)
+        else:
+            for lane, rect in zip(lanes, layout.lanes, strict=True):
+                if lane.name in self._stale_lanes:
+                    paint_background(self._background, self, layout, axis, lanes, row=rect)
+        self._stale_lanes.clear()
         painter.drawPixmap(0, 0, self._background)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._range is not None:

@@ -109,13 +109,25 @@ def paint_background(
     layout: TimelineLayout,
     axis: TimeAxis,
     lanes: list[Lane],
+    row: QRectF | None = None,
 ) -> None:
-    """Paint, over the plain ground, all that does not move with the playhead."""
+    """Paint, over the plain ground, all that does not move with the playhead.
+
+    Parameters
+    ----------
+    row : QRectF, optional
+        The only lane to paint anew, over what is there.
+    """
     with QPainter(device) as painter:
+        if row is not None:
+            room = QRectF(0, row.top() - 1, widget.width(), row.height() + 2)
+            painter.setClipRect(room)
+            painter.fillRect(room, widget.palette().color(QPalette.ColorRole.Window))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(widget.font())
         for lane, rect in zip(lanes, layout.lanes, strict=True):
-            _paint_lane(painter, widget, lane, rect, axis)
+            if row is None or rect == row:
+                _paint_lane(painter, widget, lane, rect, axis)
         _paint_axis(painter, widget, layout, axis)
         groove = _groove(layout)
         painter.setPen(Qt.PenStyle.NoPen)

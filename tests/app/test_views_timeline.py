@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QImage, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -225,7 +225,10 @@ def test_more_lanes_can_be_added_replaced_and_removed(view):
     without = pixels(view)
     view.add_lane("Jumps", np.arange(NUM_FRAMES) == 60, "marks")
     assert view.sizeHint().height() == higher
-    assert not np.array_equal(pixels(view), without)
+    replaced = pixels(view)
+    assert not np.array_equal(replaced, without)
+    view.resizeEvent(QResizeEvent(view.size(), view.size()))  # paints all lanes anew, not one
+    np.testing.assert_array_equal(replaced, pixels(view))
     view.add_lane("Late", np.zeros(7))  # of a clip that was closed meanwhile
     assert view.sizeHint().height() == higher
     view.remove_lane("Jumps")
