@@ -122,7 +122,9 @@ class SensitivityPanel(NetworkPanel):
         plot.setLabel("left", "mean movement (m per m)")
         self.curve.add_legend(plot)
         plot.legend.setColumnCount(1)  # a narrow plot
-        self._joint_curves = [plot.plot(pen=pg.mkPen(FAINT)) for _ in JOINT_NAMES]
+        # All joints in one: seventeen items would be fitted and drawn one by one.
+        self._joint_curves = pg.PlotCurveItem(pen=pg.mkPen(FAINT), connect="finite")
+        plot.addItem(self._joint_curves)
         pen = series_pen(1)
         self._chosen_curve = plot.plot(
             pen=pen, symbol="o", symbolSize=5, symbolBrush=pen.color(), name="chosen"
@@ -167,8 +169,9 @@ class SensitivityPanel(NetworkPanel):
         sensitivity, done = result.sensitivity, result.experiment
         self._fit_slider(sensitivity.steps, done.step)
         over_time = sensitivity.over_time
-        for joint, curve in enumerate(self._joint_curves):
-            curve.setData(sensitivity.steps, over_time[:, joint])
+        gaps = np.full((1, len(JOINT_NAMES)), np.nan)  # between one joint and the next
+        x = np.tile([*sensitivity.steps, sensitivity.steps[-1]], len(JOINT_NAMES))
+        self._joint_curves.setData(x, np.concatenate([over_time, gaps]).T.ravel())
         self._chosen_curve.setData(sensitivity.steps, over_time[:, done.cell[0]])
         self._mean_curve.setData(sensitivity.steps, over_time.mean(axis=1))
         self._line.setValue(done.step)

@@ -17,6 +17,7 @@ SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
 COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
 _OUTLINE = QColor(*OUTLINE)
 STRENGTH_COLOURS: Any = pg.colormap.get("viridis")
+_STRENGTH_TABLE = [QColor(*rgb) for rgb in STRENGTH_COLOURS.getLookupTable(nPts=256).tolist()]
 _UNDERLAY = QColor(128, 128, 128)
 _HEAD_PX = 4.0
 _PARTS = 8  # of a bone, each of one colour
@@ -78,23 +79,29 @@ def draw_influence(
     points, nearness = sight.project(xyz)
     known = np.asarray(np.isfinite(points).all(axis=1))
     bones = [bone for bone in BONES if known[list(bone)].all()]
+    middles = (np.arange(_PARTS) + 0.5) / _PARTS
     for parent, child in sorted(bones, key=lambda bone: nearness[list(bone)].mean()):
         # Else what has no influence could not be seen on a dark ground.
         painter.setPen(QPen(_UNDERLAY, 0.35 * width + 1.6))
         painter.drawLine(QLineF(*points[parent], *points[child]))
         ends = np.linspace(points[parent], points[child], _PARTS + 1)
-        middles = (np.arange(_PARTS) + 0.5) / _PARTS
-        for start, stop, share in zip(ends[:-1], ends[1:], middles, strict=True):
-            strength = (1 - share) * strengths[parent] + share * strengths[child]
-            pen = QPen(STRENGTH_COLOURS.mapToQColor(strength), width * (0.35 + 1.3 * strength))
+        lines = np.hstack([ends[:-1], ends[1:]]).tolist()
+        parts = (1 - middles) * strengths[parent] + middles * strengths[child]
+        for line, strength in zip(lines, parts.tolist(), strict=True):
+            pen = QPen(_strength_colour(strength), width * (0.35 + 1.3 * strength))
             pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             painter.setPen(pen)
-            painter.drawLine(QLineF(*start, *stop))
+            painter.drawLine(QLineF(*line))
     painter.setPen(QPen(_OUTLINE, 0.7))
     for joint in sorted(np.flatnonzero(known), key=lambda j: nearness[j]):
-        painter.setBrush(STRENGTH_COLOURS.mapToQColor(strengths[joint]))
+        painter.setBrush(_strength_colour(strengths[joint]))
         radius = width * (0.5 + 1.1 * strengths[joint])
         _draw_joint(painter, SIDES[joint], QPointF(*points[joint]), radius)
+
+
+def _strength_colour(strength: float) -> QColor:
+    """Of a strength 0..1; to ask the map for each takes longer than to draw all."""
+    return _STRENGTH_TABLE[round(strength * (len(_STRENGTH_TABLE) - 1))]
 
 
 def draw_ring(
