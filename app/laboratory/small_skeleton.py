@@ -12,7 +12,7 @@ from app.views.orbit import Orbit, to_scene
 from pose_core.palette import OUTLINE, SIDE_COLOURS
 from pose_core.skeleton import H36M_17
 
-BONES = H36M_17.bones
+BONES = np.array(H36M_17.bones)
 SIDES = tuple(H36M_17.side(joint) for joint in range(H36M_17.num_joints))
 COLOURS = {side: QColor(*rgb) for side, rgb in SIDE_COLOURS.items()}
 _OUTLINE = QColor(*OUTLINE)
@@ -55,12 +55,12 @@ def draw_pose(painter: QPainter, sight: Sight, xyz: np.ndarray, width: float = 4
     """Draw a pose (17, 3) in the colours and shapes of the sides, the nearest bone last."""
     points, nearness = sight.project(xyz)
     known = np.asarray(np.isfinite(points).all(axis=1))
-    bones = [bone for bone in BONES if known[list(bone)].all()]
-    for parent, child in sorted(bones, key=lambda bone: nearness[list(bone)].mean()):
-        line = QLineF(*points[parent], *points[child])
-        for colour, extra in ((_OUTLINE, 1.4), (COLOURS[SIDES[child]], 0.0)):
-            pen = QPen(colour, width + extra)
-            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    ends = points.tolist()
+    rim = _round_pen(_OUTLINE, width + 1.4)
+    pens = {side: _round_pen(colour, width) for side, colour in COLOURS.items()}
+    for parent, child in _from_behind(known, nearness):
+        line = QLineF(*ends[parent], *ends[child])
+        for pen in (rim, pens[SIDES[child]]):
             painter.setPen(pen)
             painter.drawLine(line)
     painter.setPen(QPen(_OUTLINE, 0.7))
@@ -78,9 +78,8 @@ def draw_influence(
     """
     points, nearness = sight.project(xyz)
     known = np.asarray(np.isfinite(points).all(axis=1))
-    bones = [bone for bone in BONES if known[list(bone)].all()]
     middles = (np.arange(_PARTS) + 0.5) / _PARTS
-    for parent, child in sorted(bones, key=lambda bone: nearness[list(bone)].mean()):
+    for parent, child in _from_behind(known, nearness):
         # Else what has no influence could not be seen on a dark ground.
         painter.setPen(QPen(_UNDERLAY, 0.35 * width + 1.6))
         painter.drawLine(QLineF(*points[parent], *points[child]))
@@ -88,15 +87,23 @@ def draw_influence(
         lines = np.hstack([ends[:-1], ends[1:]]).tolist()
         parts = (1 - middles) * strengths[parent] + middles * strengths[child]
         for line, strength in zip(lines, parts.tolist(), strict=True):
-            pen = QPen(_strength_colour(strength), width * (0.35 + 1.3 * strength))
-            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-            painter.setPen(pen)
+            painter.setPen(_round_pen(_strength_colour(strength), width * (0.35 + 1.3 * strength)))
             painter.drawLine(QLineF(*line))
     painter.setPen(QPen(_OUTLINE, 0.7))
     for joint in sorted(np.flatnonzero(known), key=lambda j: nearness[j]):
         painter.setBrush(_strength_colour(strengths[joint]))
         radius = width * (0.5 + 1.1 * strengths[joint])
         _draw_joint(painter, SIDES[joint], QPointF(*points[joint]), radius)
+
+
+def _from_behind(known: np.ndarray, nearness: np.ndarray) -> list[list[int]]:
+    """Parent and child of the bones of which both are known, the nearest bone last."""
+    bones = BONES[known[BONES].all(axis=1)]
+    return bones[np.argsort(nearness[bones].sum(axis=1), kind="stable")].tolist()
+
+
+def _round_pen(colour: QColor, width: float) -> QPen:
+    return QPen(colour, width, c=Qt.PenCapStyle.RoundCap)
 
 
 def _strength_colour(strength: float) -> QColor:
@@ -118,14 +125,10 @@ def draw_ring(
 def draw_thin_pose(painter: QPainter, sight: Sight, xyz: np.ndarray, colour: QColor) -> None:
     """Draw a pose (17, 3) as thin bones of one colour: a ghost, or the truth."""
     points, _ = sight.project(xyz)
+    known = np.asarray(np.isfinite(points).all(axis=1))
+    bones = BONES[known[BONES].all(axis=1)]
     painter.setPen(QPen(colour, 2.0))
-    painter.drawLines(
-        [
-            QLineF(*points[parent], *points[child])
-            for parent, child in BONES
-            if np.isfinite(points[[parent, child]]).all()
-        ]
-    )
+    painter.drawLines([QLineF(*line) for line in points[bones].reshape(-1, 4).tolist()])
 
 
 def draw_arrows(

@@ -15,6 +15,7 @@ NEAREST_M, FARTHEST_M = 0.3, 120.0
 _HALF_OPENING = math.tan(math.radians(19))
 
 
+_TO_SCENE = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # x, y, z to x, z, -y
 LEVEL = np.eye(3)  # rotation of a video camera that looks neither up nor down
 
 
@@ -29,8 +30,8 @@ def to_scene(camera_xyz: np.ndarray, level: np.ndarray = LEVEL) -> np.ndarray:
     level : (3, 3) ndarray
         From the camera's axes to those of a level camera.
     """
-    x, y, z = np.moveaxis(np.asarray(camera_xyz) @ level.T, -1, 0)
-    return np.stack([x, z, -y], axis=-1)
+    # One product: this is called many times for every frame that is drawn.
+    return np.asarray(camera_xyz) @ (level.T @ _TO_SCENE)
 
 
 def from_scene(scene_xyz: np.ndarray, level: np.ndarray = LEVEL) -> np.ndarray:
