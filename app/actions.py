@@ -265,6 +265,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
         needs="person",
     ),
     _A(
+        "pose.reset",
+        "Reset to the Detector",
+        "Ctrl+Backspace",
+        "Takes back what was edited by hand in 2D: of the selected joints, or of all; in the "
+        "range, or in this frame.",
+        needs="person",
+    ),
+    _A(
         "pose.scale",
         "Body Height and Camera...",
         tip="Body height and focal length give the 3D its scale and place.",

@@ -34,6 +34,7 @@ from app.operations import (
 from app.operations.autosave import Autosave
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator, Pipeline
+from app.operations.estimate_edits import ask_and_estimate
 from app.operations.models import available_models
 from app.operations.playback import Player
 from app.operations.recovery import offer_recovery
@@ -273,7 +274,7 @@ class MainWindow(QMainWindow):
         persons = {f"pose.person_{n}": lambda n=n: self._select_nth_person(n) for n in range(1, 10)}
         return {
             **persons,
-            "pose.estimate": self.estimator.start,
+            "pose.estimate": lambda: ask_and_estimate(self.context, self.estimator),
             "pose.box": self.video.begin_box,
             "pose.lift": lambda: lift.lift_with_chosen_model(self.context, self.estimator),
             "pose.stop": self.estimator.stop_and_keep,
@@ -298,7 +299,12 @@ class MainWindow(QMainWindow):
         self.estimator.started.connect(self._update_actions)
         self.estimator.ended.connect(self._update_actions)
         self.training.service.model_added.connect(self._take_new_models)
-        self.video.box_drawn.connect(lambda *box: self.estimator.start_in_box(box))
+        self.training.service.clip_comparison_wanted.connect(self._compare_on_clip)
+        self.video.box_drawn.connect(
+            lambda *box: ask_and_estimate(
+                self.context, self.estimator, self.estimator.settings_in_box(box)
+            )
+        )
         self.people.person_chosen.connect(self.presenter.select_person)
         # Queued: the list is filled anew, which must not happen while its editor closes.
         self.people.renamed.connect(self._rename, Qt.ConnectionType.QueuedConnection)

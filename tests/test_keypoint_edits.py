@@ -9,9 +9,13 @@ from pose_core.analysis.keypoint_edits import (
     SWAPPED_JOINTS,
     VISIBLE,
     FramePose,
+    Sides,
+    box_around,
+    box_with_sides,
     confirmed,
     edited_mask,
     expected_xy,
+    found_anew,
     interpolated,
     key_frames,
     next_visibility,
@@ -172,3 +176,35 @@ def test_what_is_swapped():
         assert set(mirror[list(joints)]) == set(joints), name
     assert set(SWAPPED_JOINTS["all"]) == set(np.flatnonzero(mirror != np.arange(17)))
     assert set(SWAPPED_JOINTS["arms"]) | set(SWAPPED_JOINTS["legs"]) == set(SWAPPED_JOINTS["all"])
+
+
+def test_boxes_hold_the_joints_and_keep_their_other_sides(pose):
+    x0, y0, x1, y1 = box = box_around(pose, 290, 400)
+    known = pose.xy[pose.known_joints]
+    assert (x0, y0) <= tuple(known.min(axis=0))
+    assert x1 == min(known[:, 0].max() + 0.08 * np.ptp(known, axis=0).max(), 290)
+    assert y1 > known[:, 1].max()
+    assert box_around(removed(pose, np.arange(16)), 290, 400) is None
+    for across in (-1, 0, 1):
+        for along in (-1, 0, 1):
+            got = box_with_sides(box, Sides(across, along), (100, 120), 290, 400)
+            want = [x0, y0, x1, y1]
+            if across:
+                want[0 if across < 0 else 2] = 100
+            if along:
+                want[1 if along < 0 else 3] = 120
+            assert got == tuple(want)
+    low, _, high, _ = box_with_sides(box, Sides(1, 0), (-50, 0), 290, 400)
+    assert (low, high) == (x0, x0 + 8)
+    assert box_with_sides(box, Sides(1, 1), (1e4, 1e4), 290, 400)[2:] == (290, 400)
+
+
+def test_what_was_edited_is_not_found_anew(pose):
+    edited = removed(shifted(pose, np.array([WRIST]), 3, 4), np.array([KNEE]))
+    found = FramePose(pose.xy + 9, pose.scores * 0.5, np.ones(17, np.uint8))
+    after = found_anew(edited, found)
+    for joint in range(17):
+        origin = edited if joint in (WRIST, KNEE) else found
+        np.testing.assert_array_equal(after.xy[joint], origin.xy[joint])
+        assert after.scores[joint] == origin.scores[joint]
+        assert after.sources[joint] == origin.sources[joint]

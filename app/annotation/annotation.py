@@ -6,23 +6,25 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.actions import Actions
-from app.annotation.edit_mode import ARROWS, FAR_PX, EditMode
+from app.annotation.box_mouse import BoxMouse
+from app.annotation.edit_mode import ALL_JOINTS, ARROWS, FAR_PX, EditMode
 from app.annotation.edit_mouse import EditMouse
 from app.annotation.overlay import EditOverlay
 from app.annotation.pose_mouse import PoseMouse
 from app.annotation.pose_overlay import PoseOverlay
-from app.document import Change
+from app.document import Change, StepCommand
 from app.operations import rearrange_people
 from app.operations.context import AppContext
 from app.operations.edit_keypoints import KeypointEditor
-from app.operations.edit_people import add_person
+from app.operations.edit_people import add_person, fill_in
 from app.operations.estimate import Estimator
+from app.operations.find_in_box import BoxFinder
 from app.views.lanes import Rgb
 from app.views.presenter import Presenter
 from app.views.skeleton3d import Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import VideoView
-from pose_core.analysis.keypoint_edits import edited_mask, standing_in_box
+from pose_core.analysis.keypoint_edits import FramePose, edited_mask, standing_in_box
 
 EDITS = "Edited"
 EDITED: Rgb = (240, 228, 66)  # yellow of the Okabe-Ito set
@@ -68,7 +70,9 @@ class Annotation(QObject):
         self.editor = KeypointEditor(context)
         self.mode = EditMode(context, estimator, self.editor, video)
         self.mouse = EditMouse(context, self.mode, video)
-        self.overlay = EditOverlay(self.mode, self.mouse, video)
+        self.finder = BoxFinder(context)
+        self.box_mouse = BoxMouse(context, self.mode, self.mouse, self.finder, video)
+        self.overlay = EditOverlay(self.mode, self.mouse, self.box_mouse, video)
         self.pose_mouse = PoseMouse(context, self.mode, skeleton, video)
         self.pose_overlay = PoseOverlay(self.mode, self.pose_mouse, skeleton)
         self.mode.changed.connect(self._on_changed)
@@ -113,6 +117,7 @@ class Annotation(QObject):
             "go.next_edit": lambda: editor.go_to_edit(1),
             "go.previous_edit": lambda: editor.go_to_edit(-1),
             "pose.interpolate": editor.interpolate,
+            "pose.reset": lambda: editor.reset(mode.selected or ALL_JOINTS),
             "pose.add_person": self.add_person,
             "pose.split": self.split_person,
             "pose.merge": lambda: rearrange_people.ask_and_merge(self._context),
@@ -126,19 +131,37 @@ class Annotation(QObject):
             self._presenter.select_person(track_id)
 
     def add_person(self) -> None:
-        """Let the user draw a box around somebody who was not found, and place the joints."""
+        """Let the user draw a box around somebody who was not found: the detector looks again."""
         self._video.begin_box(self._add_in_box)
 
     def _add_in_box(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        frame = self._context.view_state.frame
-        track_id = add_person(self._context)
-        if track_id is None:
+        frame, image = self._context.view_state.frame, self._video.image
+        added = add_person(self._context)
+        if added is None:
             return
+        track_id, command = added
         self._presenter.select_person(track_id)
         self.mode.set_on(True)
         places = standing_in_box((x0, y0, x1, y1))
         self.mode.remember(track_id, frame, {j: (x, y) for j, (x, y) in enumerate(places.tolist())})
-        self._context.notice("Drag the crosses to the joints. Double-click takes one as it is.")
+        if image is not None and self._video.exact_frame == frame:
+            self.finder.find(
+                image,
+                (x0, y0, x1, y1),
+                lambda pose: self._take_added(track_id, command, frame, pose),
+            )
+
+    def _take_added(
+        self, track_id: int, command: StepCommand, frame: int, pose: FramePose | None
+    ) -> None:
+        """What the detector says of somebody who was added in a box."""
+        if pose is None:
+            words = "Nobody was recognised in the box: drag the crosses to the joints."
+        elif fill_in(self._context, track_id, command, frame, pose):
+            words = "Drag the joints that are wrong. Pose > 3D Again from the Same 2D adds 3D."
+        else:
+            words = "Joints were set meanwhile: those that the detector found were left out."
+        self._context.notice(words)
 
     def _on_changed(self) -> None:
         self._action.setChecked(self.mode.is_on)

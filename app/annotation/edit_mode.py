@@ -160,7 +160,7 @@ class EditMode(QObject):
             return "No 3D of this person yet: Pose > 3D Again from the Same 2D."
         if state.stage < len(run.poses.stages) - 1:
             return "Only the last stage can be edited: Go > Last Stage shows it."
-        if self._editor.follower.is_working:
+        if self._editor.follower.is_working_on(state.model):
             return "The 3D follows your last edit: one moment."
         if not np.isfinite(run.poses.xyz[state.frame]).any():
             return f"{track.name} has no 3D in this frame."

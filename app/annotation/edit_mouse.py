@@ -93,7 +93,7 @@ class EditMouse(QObject):
     def _press(self, event: QMouseEvent) -> bool:
         if self._doing in (_Doing.DRAG, _Doing.BAND):
             return True  # another button while something is held
-        position, joint = event.position(), self._joint_at(event.position())
+        position, joint = event.position(), self.joint_at(event.position())
         if event.button() == Qt.MouseButton.RightButton and joint is not None:
             self._mode.cycle_visibility(joint)
             return True
@@ -155,7 +155,7 @@ class EditMouse(QObject):
         return doing is not _Doing.NOTHING
 
     def _double_click(self, event: QMouseEvent) -> bool:
-        joint = self._joint_at(event.position())
+        joint = self.joint_at(event.position())
         if joint is None or event.button() != Qt.MouseButton.LeftButton:
             return False
         self._mode.confirm(joint)
@@ -265,7 +265,7 @@ class EditMouse(QObject):
         self._drag.track_id = track_id
         return PersonOverlay(track_id, xy, pose.scores, True, pose.sources)
 
-    def _joint_at(self, position: QPointF) -> int | None:
+    def joint_at(self, position: QPointF) -> int | None:
         """The joint or ghost under the cursor."""
         person = self._person(with_ghosts=True)
         if person is None:

@@ -36,7 +36,7 @@ class Sign:
 VIDEO_SIGN = Sign(
     "Editing keypoints - E or Esc leaves",
     (
-        "Drag moves a joint, Alt-drag the person.",
+        "Drag moves a joint, Alt-drag the person; a side of the box: look into it again.",
         "Shift selects, arrow keys nudge, right-click: visible, occluded, absent.",
     ),
     has_legend=True,

@@ -7,23 +7,30 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from app.annotation.box_mouse import BoxMouse
 from app.annotation.edit_mode import EditMode
 from app.annotation.edit_mouse import EditMouse
 from app.annotation.hint import VIDEO_SIGN, draw_hint
 from app.annotation.loupe import draw_loupe
 from app.views.overlay2d import COLOUR_OF_SIDE, SIDES, draw_cross
+from app.views.paint import draw_pill
 from app.views.video import VideoView
 
 DARK = QColor(20, 20, 20, 230)
 CHOSEN = QColor(86, 180, 233)  # sky blue of the Okabe-Ito set
+BOX = QColor(255, 255, 255, 170)
+BOX_RIM = QColor(20, 20, 20, 90)
 RING = 9.5  # logical pixels, around a joint that is selected
 
 
 class EditOverlay(QWidget):
     """Lies over the video while the edit mode is on; the mouse goes through it."""
 
-    def __init__(self, mode: EditMode, mouse: EditMouse, video: VideoView) -> None:
+    def __init__(
+        self, mode: EditMode, mouse: EditMouse, box_mouse: BoxMouse, video: VideoView
+    ) -> None:
         super().__init__(video)
+        self._box_mouse = box_mouse
         self._mode = mode
         self._mouse = mouse
         self._video = video
@@ -54,6 +61,7 @@ class EditOverlay(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._draw_box(painter)
             self._draw_ghosts(painter)
             self._draw_selection(painter)
             if self._mouse.band is not None:
@@ -66,6 +74,28 @@ class EditOverlay(QWidget):
     def _points(self, xy: np.ndarray) -> np.ndarray:
         """Picture pixels (N, 2) in logical pixels of this widget."""
         return self._video.zoom.to_device(xy) / self.devicePixelRatioF()
+
+    def _draw_box(self, painter: QPainter) -> None:
+        """The box of the person, stronger where it can be taken."""
+        rect, is_held = self._box_mouse.rect(), self._box_mouse.sides is not None
+        if rect is None:
+            return
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        is_strong = is_held or self._box_mouse.is_looking
+        colour = CHOSEN if is_strong else BOX
+        for pen in (QPen(BOX_RIM, 3.0), QPen(colour, 1.6 if is_strong else 1.0)):
+            if not is_strong:
+                pen.setDashPattern([6.0 / pen.widthF(), 4.0 / pen.widthF()])
+            painter.setPen(pen)
+            painter.drawRect(rect)
+        painter.setPen(QPen(DARK, 1.0))
+        painter.setBrush(colour)
+        for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
+            painter.drawRect(QRectF(corner.x() - 3.0, corner.y() - 3.0, 6.0, 6.0))
+        if self._box_mouse.is_looking:
+            place = QPointF(rect.center().x(), rect.bottom() - 6.0)
+            flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
+            draw_pill(painter, "looking into the box...", place, flags)
 
     def _draw_ghosts(self, painter: QPainter) -> None:
         """Crosses where absent joints would lie."""

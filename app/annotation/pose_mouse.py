@@ -168,7 +168,7 @@ class PoseMouse(QObject):
     def _keep(self, grip: Grip, moved: np.ndarray) -> None:
         """Make what was dragged a step."""
         track, state = self._context.selected_track, self._context.view_state
-        if track is None or state.model not in track.runs:
+        if track is None or state.model is None or state.model not in track.runs:
             return
         poses, frame = track.runs[state.model].poses, state.frame
         camera_xyz = from_scene(moved, self._skeleton.level)

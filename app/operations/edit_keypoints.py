@@ -11,6 +11,7 @@ from app.operations.context import AppContext
 from app.operations.edit_keypoints_follow import Edit, PoseFollower
 from app.operations.edit_poses import swap_sides, with_edit
 from app.operations.navigation import go_to, noted_frames
+from pose_core.analysis.before_edits import before_edits
 from pose_core.analysis.keypoint_edits import (
     SWAPPED_JOINTS,
     FramePose,
@@ -20,6 +21,7 @@ from pose_core.analysis.keypoint_edits import (
     shifted,
     span_around,
 )
+from pose_core.models.registry import installed_models
 from pose_core.poses import Keypoints2D
 from pose_core.session import Track
 from pose_core.session_patch import Patch
@@ -29,7 +31,7 @@ NUDGES_JOIN_MS = 1000
 
 
 class KeypointEditor(QObject):
-    """Edits keypoints; the 3D of the shown model follows in the background.
+    """Edits keypoints; the 3D of all models follows in the background.
 
     Attributes
     ----------
@@ -147,6 +149,25 @@ class KeypointEditor(QObject):
         if track is not None:
             swap_sides(self._context, track, *self.frames, SWAPPED_JOINTS[what])
 
+    def reset(self, joints: frozenset[int]) -> None:
+        """Put back what was found before somebody edited these joints, of the range or frame."""
+        track = self._context.selected_track
+        if track is None:
+            return
+        history, frames = self._context.document.history(), self.frames
+        done = history.steps[: history.index]
+        found = before_edits(track, done, *frames, sorted(joints))
+        if found.num_reset:
+            self._push(track, found.keypoints, *frames, "Reset to the Detector")
+            self._context.notice(f"Reset {_count(found.num_reset)}. Ctrl+Z takes it back.")
+        elif not found.num_unknown:
+            self._context.notice("Nothing to reset: no joint here was edited.")
+        if found.num_unknown:
+            self._context.notice(
+                f"The history does not reach back to before {_count(found.num_unknown)} here "
+                "were edited. Pose > Estimate finds them anew, with Replace Them."
+            )
+
     def go_to_edit(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) frame that was edited or has a note."""
         track, state = self._context.selected_track, self._context.view_state
@@ -185,28 +206,34 @@ class KeypointEditor(QObject):
     def _push(
         self, track: Track, after: Keypoints2D, start: int, end: int, text: str
     ) -> StepCommand:
-        model, runs = self._shown_model(track), dict(track.runs)
-        if model is not None:
+        models, runs = self._following_models(track), dict(track.runs)
+        for model in models:
             runs[model] = with_edit(runs[model], "keypoints", start, end)
         changed = replace(track, keypoints=after, runs=runs)
-        models = () if model is None else (model,)
         command = EditFrames(self._context.document, text, changed, models, start, end)
         self._context.document.undo_stack.push(command)
         self._let_follow(command, track, start, end)
         return command
 
     def _let_follow(self, command: StepCommand, track: Track, start: int, end: int) -> None:
-        model = self._shown_model(track)
         # What lies in the session: an edit that goes on from it finds the same object.
         present = self._context.track(track.track_id)
-        if model is not None and present is not None:
+        if present is None:
+            return
+        for model in self._following_models(track):
             edit = Edit(command, track.track_id, model, track.keypoints, present.keypoints,
                         start, end)  # fmt: skip
             self.follower.follow(edit)
 
-    def _shown_model(self, track: Track) -> str | None:
-        model = self._context.view_state.model
-        return model if model in track.runs else None
+    def _following_models(self, track: Track) -> tuple[str, ...]:
+        """The models whose 3D follows: the shown one, and the others that can."""
+        shown, installed = self._context.view_state.model, installed_models()
+        names = (name for name in track.runs if name == shown or name in installed)
+        return tuple(sorted(names, key=lambda name: name != shown))
+
+
+def _count(num_joints: int) -> str:
+    return "1 joint" if num_joints == 1 else f"{num_joints} joints"
 
 
 def _differs(a: Keypoints2D, b: Keypoints2D) -> np.ndarray:

@@ -46,9 +46,10 @@ class Edit:
 
 
 class PoseFollower(QObject):
-    """Runs the model for one edit after the other, the oldest first.
+    """Runs the models for one edit after the other, of each model the oldest first.
 
-    An edit that is undone before its turn waits until it is done again.
+    The model that is shown comes before the others. An edit that is undone before its turn waits
+    until it is done again.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class PoseFollower(QObject):
         self._waiting: list[Edit] = []
         self._task: Task | None = None
         self._running: Edit | None = None
-        self._network: tuple[ModelEntry, WhatIfNetwork] | None = None
+        self._networks: dict[str, tuple[ModelEntry, WhatIfNetwork]] = {}
         context.document.opened.connect(self._forget)
         context.document.undo_stack.indexChanged.connect(self._start_next)
 
@@ -74,21 +75,28 @@ class PoseFollower(QObject):
 
     def follow(self, edit: Edit) -> None:
         """Let the 3D follow an edit, when its turn comes."""
-        last = self._waiting[-1] if self._waiting else None
-        if last is not None and last is not self._running and _continues(edit, last):
-            self._waiting[-1] = replace(last, after=edit.after)
+        for i, last in enumerate(self._waiting):
+            if last is not self._running and _continues(edit, last):
+                self._waiting[i] = replace(last, after=edit.after)
+                break
         else:
             self._waiting.append(edit)
         self._start_next()
 
-    def _next(self) -> Edit | None:
-        """The oldest edit that waits and is not undone."""
+    def is_working_on(self, model: str | None) -> bool:
+        """Whether there is 3D by this model that does not belong to the keypoints yet."""
         is_done = self._context.document.is_done
-        return next((edit for edit in self._waiting if is_done(edit.command)), None)
+        return any(edit.model == model and is_done(edit.command) for edit in self._waiting)
+
+    def _next(self) -> Edit | None:
+        """The oldest edit that waits and is not undone; that of the shown model comes first."""
+        is_done, shown = self._context.document.is_done, self._context.view_state.model
+        waiting = sorted(self._waiting, key=lambda edit: edit.model != shown)
+        return next((edit for edit in waiting if is_done(edit.command)), None)
 
     def _forget(self) -> None:
-        """Of another session nothing waits."""
-        self._waiting = []
+        """Of another session nothing waits, and it may have other models."""
+        self._waiting, self._networks = [], {}
         self._start_next()
 
     def _start_next(self) -> None:
@@ -100,6 +108,7 @@ class PoseFollower(QObject):
         edit, session = self._next(), self._context.document.session
         track = self._context.track(edit.track_id) if edit else None
         self.working_changed.emit(edit is not None)
+        self._context.follow_ups.set_pending(edit is not None)
         if edit is None or session is None:
             return
         if track is None or edit.model not in track.runs:
@@ -118,12 +127,12 @@ class PoseFollower(QObject):
         from pose_core.analysis.edited_lift import lift_edit  # noqa: PLC0415
         from pose_core.analysis.what_if_network import WhatIfNetwork  # noqa: PLC0415
 
-        entry = model_entry(edit.model)
-        if self._network is None or self._network[0] != entry:
-            self._network = entry, WhatIfNetwork(entry)
+        entry, known = model_entry(edit.model), self._networks.get(edit.model)
+        if known is None or known[0] != entry:
+            known = self._networks[edit.model] = entry, WhatIfNetwork(entry)
         clip, run = session.clip, track.runs[edit.model]
         found = lift_edit(
-            self._network[1],
+            known[1],
             edit.before,
             edit.after,
             run.poses,

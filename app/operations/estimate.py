@@ -88,6 +88,7 @@ class Estimator(QObject):
         self._pipeline = pipeline
         self._task: Task | None = None
         self._settings = EstimateSettings()
+        self._replaces_edits = False
         self._first_frame_at: float | None = None
         self.live: dict[int, LivePeople] = {}
         self.device = ""
@@ -114,19 +115,30 @@ class Estimator(QObject):
             body_height_m=session.body_height_m if session else None,
         )
 
-    def start_in_box(self, box: tuple[float, float, float, float]) -> None:
-        """Estimate the person in a box drawn in the shown frame, from that frame on."""
+    def settings_in_box(self, box: tuple[float, float, float, float]) -> EstimateSettings:
+        """For the person in a box drawn in the shown frame, from that frame on."""
         settings = self.settings()
         frame = self._context.view_state.frame
         end = settings.end if settings.end is not None and settings.end > frame else None
-        self.start(replace(settings, start=frame, end=end, person="largest", start_box=box))
+        return replace(settings, start=frame, end=end, person="largest", start_box=box)
 
-    def start(self, settings: EstimateSettings | None = None) -> None:
-        """Start, unless one is running or no clip is open."""
+    def start(
+        self, settings: EstimateSettings | None = None, *, replaces_edits: bool = False
+    ) -> None:
+        """Start, unless one is running or no clip is open.
+
+        Parameters
+        ----------
+        settings : EstimateSettings, optional
+            What the user has chosen, by default.
+        replaces_edits : bool
+            What the user has edited in these frames gives way to what is found.
+        """
         session = self._context.document.session
         if session is None or self.is_running:
             return
         self._settings = settings or self.settings()
+        self._replaces_edits = replaces_edits
         self.live = {}
         self._first_frame_at = None
         work = partial(self._run_pipeline, session.clip, self._settings)
@@ -197,13 +209,17 @@ class Estimator(QObject):
         session = document.session
         start = self._settings.start
         end = session.clip.num_frames if self._settings.end is None else self._settings.end
-        tracks = merge_tracks(session.tracks, finished.session.tracks, start, end)
+        found = finished.session.tracks
+        tracks = merge_tracks(
+            session.tracks, found, start, end, replaces_edits=self._replaces_edits
+        )
         command = SetTracks(
             document, "Estimate", session.with_tracks(tracks), Change("poses", (), start, end)
         )
         document.undo_stack.push(command)
         self._context.notice(summary(finished))
-        self.merged.emit(command, lifted_from(session.tracks, finished.session.tracks, start, end))
+        if not self._replaces_edits:
+            self.merged.emit(command, lifted_from(session.tracks, found, start, end))
 
     def _on_ended(self, task: Task) -> None:
         if task is self._task:

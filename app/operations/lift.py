@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 
+import numpy as np
 from PySide6.QtGui import QUndoCommand
 
 from app.commands import SetScale, SetTracks
@@ -11,6 +12,7 @@ from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.workers.task import Task
 from app.workers.torch_library import map_torch_library
+from pose_core.analysis.pose_edits import with_moved_of
 from pose_core.errors import ConfigError
 from pose_core.inference.device import choose_device
 from pose_core.inference.lifter import make_lifter
@@ -35,13 +37,24 @@ def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
         tracks = []
         for track in session.tracks:
             whole = replace(settings, start=0, end=None)
-            tracks.append(lifted(track, lifter, session.clip, whole))
+            tracks.append(_with_moved(lifted(track, lifter, session.clip, whole), track))
             yield session.with_tracks((*tracks, *session.tracks[len(tracks) :]))
 
     def command(after: Session) -> QUndoCommand:
         return SetTracks(context.document, f"3D by {settings.model}", after, Change("poses"))
 
-    _run(context, work, command)
+    _run(context, work, command, then)
+
+
+def _with_moved(after: Track, before: Track) -> Track:
+    """A track lifted again, with the joints that the user has put elsewhere in its 3D."""
+    frames = np.arange(len(before.keypoints))
+    runs = {
+        name: with_moved_of(run, before.runs[name], frames) if name in before.runs else run
+        for name, run in after.runs.items()
+        if run is not before.runs.get(name)
+    }
+    return replace(after, runs={**after.runs, **runs})
 
 
 def set_scale(context: AppContext, body_height_m: float | None, focal_px: float | None) -> None:

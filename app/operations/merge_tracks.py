@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pose_core.analysis.pose_edits import with_moved_of
 from pose_core.analysis.track_edits import mixed_meta
 from pose_core.poses import (
     SOURCE_IMPORTED,
@@ -21,19 +22,26 @@ KEPT_SOURCES = (SOURCE_USER, SOURCE_INTERPOLATED, SOURCE_IMPORTED)
 
 
 def merge_tracks(
-    old: tuple[Track, ...], new: tuple[Track, ...], start: int, end: int
+    old: tuple[Track, ...],
+    new: tuple[Track, ...],
+    start: int,
+    end: int,
+    *,
+    replaces_edits: bool = False,
 ) -> tuple[Track, ...]:
     """Tracks of a session after an estimate of the frames ``start <= frame < end``.
 
     A person found again keeps id, name, what lies outside the range, runs of other models, and
-    keypoints that the user has set, interpolated or imported. People not found again stay as
-    they are.
+    what the user has edited: keypoints that were set, interpolated or imported, and joints that
+    were moved in 3D. People not found again stay as they are.
 
     Parameters
     ----------
     old, new : tuple of Track
         All of one clip.
     start, end : int
+    replaces_edits : bool
+        What the user has edited is not kept.
 
     Returns
     -------
@@ -50,7 +58,8 @@ def merge_tracks(
             next_id += 1
         else:
             remaining.remove(known)
-            merged.append(_renewed(known, track, np.arange(start, end)))
+            frames = np.arange(start, end)
+            merged.append(_renewed(known, track, frames, keeps_edits=not replaces_edits))
     by_id = {track.track_id: track for track in [*remaining, *merged]}
     return tuple(by_id[track_id] for track_id in sorted(by_id))
 
@@ -105,14 +114,17 @@ def _distance(a: Track, b: Track) -> float:
     return float(np.median(known)) if len(known) else np.inf
 
 
-def _renewed(old: Track, new: Track, frames: np.ndarray) -> Track:
+def _renewed(old: Track, new: Track, frames: np.ndarray, *, keeps_edits: bool) -> Track:
     runs = dict(old.runs)
     for model, run in new.runs.items():
-        # Popped first: the newest run is the last one.
-        runs[model] = renewed_run(runs.pop(model, None), run, frames)
+        before = runs.pop(model, None)  # popped first: the newest run is the last one
+        runs[model] = renewed_run(before, run, frames)
+        if keeps_edits and before is not None:
+            runs[model] = with_moved_of(runs[model], before, frames)
+    kept = KEPT_SOURCES if keeps_edits else ()
     return replace(
         old,
-        keypoints=_renewed_keypoints(old.keypoints, new.keypoints, frames),
+        keypoints=_renewed_keypoints(old.keypoints, new.keypoints, frames, kept),
         runs=runs,
         swapped_mask=_renewed_mask(old, new, frames),
     )

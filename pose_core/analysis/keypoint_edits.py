@@ -16,6 +16,8 @@ from pose_core.skeleton import H36M_17
 
 ABSENT, OCCLUDED, VISIBLE = range(3)  # the marks v of COCO
 VISIBLE_SCORE = 1.0
+BOX_MARGIN = 0.08  # around the joints, in longer sides of the box
+SMALLEST_BOX_PX = 8.0
 OCCLUDED_SCORE = 0.25
 
 _LIMB_JOINTS = {
@@ -85,6 +87,72 @@ class FramePose:
             and np.array_equal(self.scores, other.scores)
             and np.array_equal(self.sources, other.sources)
         )
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Sides of a box.
+
+    Parameters
+    ----------
+    across : int
+        -1: the left one, 1: the right one, 0: none of the two.
+    along : int
+        -1: the upper one, 1: the lower one, 0: none of the two.
+    """
+
+    across: int
+    along: int
+
+
+def box_around(
+    pose: FramePose, width: int, height: int
+) -> tuple[float, float, float, float] | None:
+    """The box x0, y0, x1, y1 of a person: its joints with a margin, inside the picture.
+
+    None where fewer than two joints are known, or they are beside the picture.
+    """
+    xy = pose.xy[pose.known_joints].astype(np.float64)
+    if len(xy) < 2:
+        return None
+    margin = BOX_MARGIN * float(np.ptp(xy, axis=0).max())
+    x0, y0 = np.maximum(xy.min(axis=0) - margin, 0).tolist()
+    x1, y1 = np.minimum(xy.max(axis=0) + margin, (width, height)).tolist()
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def box_with_sides(
+    box: tuple[float, float, float, float],
+    sides: Sides,
+    place: tuple[float, float],
+    width: int,
+    height: int,
+) -> tuple[float, float, float, float]:
+    """A box some of whose sides are put elsewhere: inside the picture, and not past the others.
+
+    Parameters
+    ----------
+    box : (x0, y0, x1, y1)
+        Pixels.
+    sides : Sides
+    place : (float, float)
+        Where to put them, pixels.
+    width, height : int
+        Of the picture.
+    """
+    x0, x1 = _moved_ends(box[0], box[2], sides.across, place[0], width)
+    y0, y1 = _moved_ends(box[1], box[3], sides.along, place[1], height)
+    return x0, y0, x1, y1
+
+
+def found_anew(pose: FramePose, found: FramePose) -> FramePose:
+    """A pose as a detector has found it again; joints edited by hand stay as they are."""
+    is_kept = np.isin(pose.sources, (SOURCE_USER, SOURCE_INTERPOLATED))
+    return FramePose(
+        np.where(is_kept[:, None], pose.xy, found.xy),
+        np.where(is_kept, pose.scores, found.scores),
+        np.where(is_kept, pose.sources, found.sources),
+    )
 
 
 def shifted(pose: FramePose, joints: np.ndarray, dx: float, dy: float) -> FramePose:
@@ -221,6 +289,17 @@ def standing_in_box(box: tuple[float, float, float, float]) -> np.ndarray:
         sign = {"left": 1, "right": -1, "middle": 0}[side]
         shares[joint] = 0.5 + sign * x, y
     return np.array([x0, y0]) + shares * np.array([x1 - x0, y1 - y0])
+
+
+def _moved_ends(
+    low: float, high: float, end: int, place: float, size: float
+) -> tuple[float, float]:
+    """An interval one of whose ends (-1: the lower, 1: the upper) is put elsewhere."""
+    if end < 0:
+        low = min(max(place, 0.0), high - SMALLEST_BOX_PX)
+    elif end > 0:
+        high = max(min(place, size), low + SMALLEST_BOX_PX)
+    return low, high
 
 
 def _set(pose: FramePose, joints: np.ndarray, xy: np.ndarray) -> FramePose:

@@ -1,10 +1,12 @@
 """Edits of 3D poses by hand, as plain data."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from pose_core.geometry import rotation_between
+from pose_core.session import ModelRun
 from pose_core.skeleton import H36M_17
 
 PARENTS = H36M_17.parents
@@ -106,6 +108,30 @@ def moved_joints(meta: Mapping[str, object]) -> dict[int, frozenset[int]]:
                     int(H36M_17.mirror_index[j]) if j in joints else j for j in moved[frame]
                 )
     return moved
+
+
+def with_moved_of(run: ModelRun, old: ModelRun, frames: np.ndarray) -> ModelRun:
+    """A new run with the joints that somebody has put elsewhere in an old one.
+
+    Parameters
+    ----------
+    run, old : ModelRun
+        By the same model.
+    frames : (N,) int ndarray
+        Where to keep them; they stay where they are relative to the pelvis.
+    """
+    wanted = np.isin(np.arange(len(old.poses)), frames)
+    stages, notes = run.poses.stages.copy(), []
+    for frame, joints in sorted(moved_joints(old.meta).items()):
+        if wanted[frame] and np.isfinite(stages[-1, frame]).all():
+            kept = sorted(joints)
+            stages[-1, frame, kept] = old.poses.stages[-1, frame, kept]
+            notes.append({"what": "move", "frames": [frame, frame + 1], "joints": kept})
+    if not notes:
+        return run
+    before = run.meta.get("edits")
+    edits = [*(before if isinstance(before, list) else []), *notes]
+    return ModelRun(replace(run.poses, stages=stages), {**run.meta, "edits": edits})
 
 
 def _notes(

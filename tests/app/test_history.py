@@ -13,6 +13,7 @@ import pytest
 from app.commands import (
     DeletePerson,
     EditFrames,
+    RearrangePeople,
     RenamePerson,
     SessionCommand,
     SetNotes,
@@ -23,7 +24,7 @@ from app.commands import (
 from app.document import Change, SessionDocument, StepCommand
 from app.operations.edit_poses import with_stages
 from app.operations.merge_tracks import merge_tracks
-from pose_core.analysis import fixes
+from pose_core.analysis import fixes, track_edits
 from pose_core.errors import ConfigError
 from pose_core.poses import SOURCE_USER, Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Note, Session, Track
@@ -141,6 +142,22 @@ def reorder(document: SessionDocument, rng: Rng) -> StepCommand:
     return SessionCommand(document, "Reorder", after, (Change("people"),))
 
 
+def rearrange(document: SessionDocument, rng: Rng) -> StepCommand:
+    """Split a person, or exchange or merge two."""
+    tracks, frame = document.session.tracks, int(rng.integers(document.session.clip.num_frames))
+    a, *others = (tracks[i] for i in rng.permutation(len(tracks)))
+    if others and rng.random() < 0.5:
+        after, gone = track_edits.exchanged(a, others[0], frame), others[:1]
+    elif others:
+        after, gone = (track_edits.merged(a, others[0], prefers_other=frame % 2 == 0),), others[:1]
+    else:
+        after, gone = track_edits.split(a, frame, a.track_id + 1, "Eve"), []
+    rest = [track for track in tracks if track is not a and track not in gone]
+    ids = tuple(track.track_id for track in (a, *gone, *after))
+    people = document.session.with_tracks((*rest, *after))
+    return RearrangePeople(document, "Rearrange", people, ids)
+
+
 def note(document: SessionDocument, rng: Rng) -> StepCommand:
     """Write a note, change it, or remove it."""
     frame = int(rng.integers(document.session.clip.num_frames))
@@ -161,6 +178,7 @@ COMMANDS = (
     edit_run("Swap Left and Right", swap_sides),
     estimate,
     reorder,
+    rearrange,
 )
 TRUTH = None
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 
 from app.annotation.annotation import EDITS
 from app.operations import edit_keypoints
@@ -123,6 +124,7 @@ def test_an_estimate_keeps_what_was_edited_and_its_3d_follows(lifting, monkeypat
     edited, stages, before = editor.keypoints, lab.run.poses.stages, editor.saved()
     monkeypatch.setattr(lab.window.estimator, "_pipeline", lambda *_: (each for each in [found]))
     editor.key(Qt.Key.Key_Return, CONTROL)
+    lab.qtbot.keyClick(lab.window.findChild(QMessageBox), Qt.Key.Key_Return)  # keep them
     lab.qtbot.waitUntil(lambda: editor.stack.undoText() == "Estimate")
     editor.settle()
     for name in ("xy", "scores", "sources"):
