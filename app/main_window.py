@@ -299,7 +299,6 @@ class MainWindow(QMainWindow):
         self.estimator.started.connect(self._update_actions)
         self.estimator.ended.connect(self._update_actions)
         self.training.service.model_added.connect(self._take_new_models)
-        self.training.service.clip_comparison_wanted.connect(self._compare_on_clip)
         self.video.box_drawn.connect(
             lambda *box: ask_and_estimate(
                 self.context, self.estimator, self.estimator.settings_in_box(box)

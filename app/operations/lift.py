@@ -43,7 +43,7 @@ def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
     def command(after: Session) -> QUndoCommand:
         return SetTracks(context.document, f"3D by {settings.model}", after, Change("poses"))
 
-    _run(context, work, command, then)
+    _run(context, work, command)
 
 
 def _with_moved(after: Track, before: Track) -> Track:
