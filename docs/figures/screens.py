@@ -19,11 +19,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
+
+from pose_core.inference.lifter import make_lifter
+from pose_core.inference.pipeline import lifted
+from pose_core.inference.records import EstimateSettings
+from pose_core.models.registry import model_entry
+from pose_core.session_io import load_session, save_session
+from pose_core.skeleton import H36M_17
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -31,6 +39,16 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 FRAME = 150  # an arm bent before the chest
+# What each panel is there for: the model that it shows here.
+MODELS = {
+    "stages": "rpsm",
+    "self_correction": "pose-machine",
+    "sensitivity": "tp-net",
+    "what_if": "pose-machine",
+}
+MODEL = "temporal"  # of the other ones
+DRAGGED = "left_wrist"
+DRAGGED_BY = (55.0, -70.0)  # pixels of the picture
 WINDOW_SIZE = (1440, 900)
 NUM_COLOURS = 256
 PATIENCE_S = 300.0
@@ -112,21 +130,87 @@ def panels(taker: Taker) -> None:
     window.workspaces.choose("analyst")
     window.workspaces.reset()
     for name, _, _ in PANELS:
+        show_model(window, MODELS.get(name, MODEL))
         window.actions_table[f"laboratory.{name}"].trigger()
         panel = window.laboratory.panel(name)
         taker.settle(lambda panel=panel: panel.is_up_to_date)
+        if name in ACTS:
+            ACTS[name](window)
+            taker.settle(lambda panel=panel: panel.is_up_to_date)
         taker.take(f"laboratory_{name}", window.laboratory)
-        if name == PANELS[0][0]:
-            taker.take("workspace_analyst", window)
+        if name in ("stages", "what_if"):
+            taker.take("workspace_analyst" if name == "stages" else "what_if", window)
+        window.context.unkept.discard()
+    show_model(window, MODEL)
+
+
+def show_model(window: "MainWindow", name: str) -> None:
+    """Choose whose poses are shown, and its last stage."""
+    state = window.context.view_state
+    track = window.context.track(state.track_id)
+    state.set_track(track.track_id, name, len(track.runs[name].poses.stages))
+
+
+def bend_elbow(window: "MainWindow") -> None:
+    """Drag the elbow to where the loss of illegal angles is high, well inside the map."""
+    panel = window.laboratory.panel("loss_surface")
+    panel.choose_loss("2d + symmetry + angle")
+    surface = panel.result.surface
+    angle = surface.terms["angle"]
+    margin = len(angle) // 6
+    inner = angle[margin:-margin, margin:-margin]
+    first, second = np.unravel_index(np.argmax(inner), inner.shape)
+    panel.map.target.setPos(surface.first_m[margin + first], surface.second_m[margin + second])
+
+
+def drag_wrist(window: "MainWindow") -> None:
+    """Drag a joint on the video, as a person does."""
+    from PySide6.QtCore import QEvent, QPointF, Qt  # noqa: PLC0415 - after the scale is set
+    from PySide6.QtGui import QMouseEvent  # noqa: PLC0415
+    from PySide6.QtWidgets import QApplication  # noqa: PLC0415
+
+    video, state = window.video, window.context.view_state
+    keypoints = window.context.track(state.track_id).keypoints
+    start = keypoints.xy[state.frame, H36M_17.index(DRAGGED)]
+    none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
+    kinds = QEvent.Type
+    for kind, share, button, held in (
+        (kinds.MouseButtonPress, 0.0, left, left),
+        (kinds.MouseMove, 0.5, none, left),
+        (kinds.MouseMove, 1.0, none, left),
+        (kinds.MouseButtonRelease, 1.0, left, none),
+    ):
+        place = video.zoom.to_device(start + share * np.array(DRAGGED_BY))
+        at = QPointF(*(place / video.devicePixelRatioF()))
+        where = QPointF(video.mapToGlobal(at.toPoint()))
+        keys = Qt.KeyboardModifier.NoModifier
+        QApplication.sendEvent(video, QMouseEvent(kind, at, where, button, held, keys))
+
+
+# What is done in a panel before its picture is taken.
+ACTS = {"loss_surface": bend_elbow, "what_if": drag_wrist}
 
 
 def teacher(taker: Taker) -> None:
-    """The teacher's workspace."""
+    """The teacher's workspace, with the stages of RPSM."""
+    show_model(taker.window, MODELS["stages"])
     taker.window.workspaces.choose("teacher")
     taker.window.workspaces.reset()
     taker.settle()
     taker.take("workspace_teacher", taker.window)
     taker.window.workspaces.choose("analyst")
+    show_model(taker.window, MODEL)
+
+
+def editing(taker: Taker) -> None:
+    """Keypoints in the hand of the user."""
+    window = taker.window
+    window.actions_table["edit.keypoints"].trigger()
+    taker.settle()
+    window.annotation.mode.select(frozenset({H36M_17.index(DRAGGED)}))
+    taker.settle()
+    taker.take("editing", window)
+    window.annotation.mode.set_on(False)
 
 
 def training(taker: Taker) -> None:
@@ -143,6 +227,7 @@ WITH_CLIP = {
     "main_window": main_window,
     "panels": panels,
     "teacher": teacher,
+    "editing": editing,
     "training": training,
 }
 
@@ -151,13 +236,20 @@ WITH_CLIP = {
 
 
 def estimated(session: Path) -> None:
-    """Estimate the bundled clip, unless the session is there."""
-    if not session.exists():
-        from app.paths import sample_clip  # noqa: PLC0415 - after the scale is set
+    """Estimate the bundled clip with all models that are shown, unless the session is there."""
+    if session.exists():
+        return
+    from app.paths import sample_clip  # noqa: PLC0415 - after the scale is set
 
-        words = ["estimate", str(sample_clip()), "--formats", "session", "--out"]
-        posestage(*words, str(session.parent))
-        next(session.parent.glob("*.posestage")).rename(session)
+    words = ["estimate", str(sample_clip()), "--formats", "session", "--out"]
+    posestage(*words, str(session.parent))
+    found = load_session(next(session.parent.glob("*.posestage")))
+    track = found.tracks[0]
+    for name in sorted(set(MODELS.values())):
+        lifter, settings = make_lifter(model_entry(name)), EstimateSettings(model=name)
+        runs = lifted(track, lifter, found.clip, settings).runs
+        track = replace(track, runs={**track.runs, name: runs[name]})
+    save_session(found.with_tracks((track, *found.tracks[1:])), session)
 
 
 def trained(folder: Path) -> None:
