@@ -87,6 +87,8 @@ class SessionDocument(QObject):
         The session's file as it was last read or written; None after a recovery.
     save_id : str
         Of that file, see `pose_core.session_io.SessionFile`; empty where there is none.
+    read_only_path : Path, optional
+        The file that a session without one of its own was read from: another window holds it.
     """
 
     opened = Signal()
@@ -104,6 +106,7 @@ class SessionDocument(QObject):
         self.saved: SavedFile | None = None
         self.save_id = ""
         self.path: Path | None = None
+        self.read_only_path: Path | None = None
         self.revision = 0
         self.opened_revision = 0
         self.history_bytes = HISTORY_BYTES
@@ -134,6 +137,8 @@ class SessionDocument(QObject):
         """Name for the window and for questions."""
         if self.path is not None:
             return self.path.name
+        if self.read_only_path is not None:
+            return f"{self.read_only_path.name} (read-only)"
         return self.session.clip.path.name if self.session else ""
 
     def open(
@@ -145,6 +150,7 @@ class SessionDocument(QObject):
         save_id: str = "",
         is_recovered: bool = False,
         num_recovered: int = 0,
+        read_only_path: Path | None = None,
     ) -> None:
         """Replace the session by another one.
 
@@ -162,9 +168,12 @@ class SessionDocument(QObject):
             It comes from an automatic copy and is not in its file yet.
         num_recovered : int
             How many steps that copy was away from the file.
+        read_only_path : Path, optional
+            The file it was read from, where that is not to be saved to.
         """
         self.session = session
         self.path = path
+        self.read_only_path = read_only_path
         self.save_id = save_id
         self.saved = None
         if session is not None and path is not None and not is_recovered:
@@ -254,7 +263,7 @@ class SessionDocument(QObject):
         self, path: Path, revision: int, saved: Session | None = None, save_id: str = ""
     ) -> None:
         """Note that the session as of `revision` lies in a file."""
-        self.path = path
+        self.path, self.read_only_path = path, None
         self.saved = None if saved is None else SavedFile(path, saved)
         self.save_id = save_id
         if revision == self.revision:

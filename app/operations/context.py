@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from app.dialogs.error_dialog import show_error
 from app.document import SessionDocument
+from app.operations.follow_ups import FollowUps
 from app.operations.session_lock import SessionLock
 from app.operations.unkept import Unkept
 from app.settings import Settings
@@ -35,6 +36,8 @@ class AppContext(QObject):
         Of the session's file.
     saving : Task, optional
         The save that is going on.
+    follow_ups : FollowUps
+        Of edits that are not complete yet: a save waits for them.
     """
 
     noticed = Signal(str)
@@ -54,6 +57,7 @@ class AppContext(QObject):
         self.tasks = TaskRunner(self)
         self.session_lock = SessionLock()
         self.saving: Task | None = None
+        self.follow_ups = FollowUps(self)
         self.document.opened.connect(self._let_file_go)
 
     def track(self, track_id: int | None) -> Track | None:

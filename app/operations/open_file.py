@@ -128,16 +128,28 @@ def _finish(context: AppContext, opened: Opened, then: Callable[[], None] | None
         "The session is open elsewhere",
         f"{opened.path.name} is open in another window of PoseStage.",
         [
-            ("Open a Copy", "accept", lambda: _show(context, opened._replace(path=None), then)),
+            ("Open Read-Only", "accept", lambda: _show(context, opened, then, is_read_only=True)),
             ("Cancel", "reject", None),
         ],
-        more="A copy leaves the file alone: it is saved under a name of its own.",
+        more="Read-only, it can be looked at and changed, and saved under another name.",
     )
 
 
-def _show(context: AppContext, opened: Opened, then: Callable[[], None] | None) -> None:
+def _show(
+    context: AppContext,
+    opened: Opened,
+    then: Callable[[], None] | None,
+    *,
+    is_read_only: bool = False,
+) -> None:
     file, path = opened.file, opened.path
-    context.document.open(file.session, path, history=file.history, save_id=file.save_id)
+    context.document.open(
+        file.session,
+        None if is_read_only else path,
+        history=file.history,
+        save_id="" if is_read_only else file.save_id,
+        read_only_path=path if is_read_only else None,
+    )
     if path is None:
         context.remember_file(file.session.clip.path, "video")
     else:

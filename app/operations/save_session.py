@@ -9,7 +9,8 @@ from app.dialogs.question import ask
 from app.operations.context import AppContext
 from app.operations.safety import Safety
 from app.workers.task import Task
-from pose_core.errors import SessionError
+from pose_core.errors import PoseStageError, SessionError
+from pose_core.session import Session
 from pose_core.session_io import SUFFIX, save_session
 
 ACTION = "Saving the session"
@@ -56,20 +57,26 @@ def save_a_copy(context: AppContext) -> None:
 
 
 def save_to(context: AppContext, path: Path, then: Callable[[], None] | None = None) -> None:
-    """Save to a file in a thread; one save follows the other."""
+    """Save to a file in a thread; one save follows the other, and the edits that it holds."""
     document = context.document
-    if document.session is None:
-        return
-    if context.saving is not None:
-        opened = document.opened_revision
-        context.saving.ended.connect(
-            lambda: save_to(context, path, then) if document.opened_revision == opened else None
-        )
-        return
+    opened = document.opened_revision
+
+    def again() -> None:
+        if document.opened_revision == opened:
+            save_to(context, path, then)
+
+    if document.session is not None and not _has_to_wait(context, again):
+        _save_now(context, document.session, path, then)
+
+
+def _save_now(
+    context: AppContext, session: Session, path: Path, then: Callable[[], None] | None
+) -> None:
+    document = context.document
     if not context.session_lock.take(path):
         context.show_error(_locked(path), ACTION)
         return
-    session, revision, history = document.session, document.revision, document.history()
+    revision, history = document.revision, document.history()
     num_backups = Safety.of(context.settings).num_backups
     task = Task(
         "save", lambda: save_session(session, path, history, num_backups=num_backups), revision
@@ -90,14 +97,49 @@ def save_to(context: AppContext, path: Path, then: Callable[[], None] | None = N
 
     context.saving = task
     task.succeeded.connect(on_saved)
+    task.failed.connect(lambda error: _tell_failure(context, path, error, then))
     task.ended.connect(on_ended)
-    context.start_task(task, ACTION)
+    context.tasks.start(task)
+
+
+def _has_to_wait(context: AppContext, then: Callable[[], None]) -> bool:
+    """Whether it is too early to save; `then` is called when it is time."""
+    if context.saving is not None:
+        context.saving.ended.connect(then)
+    elif context.follow_ups.is_pending:
+        context.notice("Saving as soon as the 3D has followed the edited keypoints...")
+        context.follow_ups.wait(then)
+    else:
+        return False
+    return True
+
+
+def _tell_failure(
+    context: AppContext, path: Path, error: BaseException, then: Callable[[], None] | None
+) -> None:
+    """Say why nothing was saved, what the file holds now, and offer another place."""
+    if not isinstance(error, PoseStageError):
+        context.show_error(error, ACTION)
+        return
+    file = f"{path.name} is as it was before." if path.exists() else "There is no file of it."
+    ask(
+        context.window,
+        "The session was not saved",
+        error.message,
+        [
+            ("Save As...", "accept", lambda: save_as(context, then)),
+            ("Close", "reject", None),
+        ],
+        more=f"{error.hint} {file} Your changes are still open, and not saved yet.",
+    )
 
 
 def _ask_for_path(context: AppContext, title: str, addition: str) -> Path | None:
     session, path = context.document.session, context.document.path
     if session is None:
         return None
+    if path is None and context.document.read_only_path is not None:
+        path, addition = context.document.read_only_path, " copy"
     folder = Path(context.settings.folder("session")) if path is None else path.parent
     stem = session.clip.path.stem if path is None else path.stem
     proposed = folder / f"{stem}{addition}{SUFFIX}"

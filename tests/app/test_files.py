@@ -18,7 +18,7 @@ from app.dialogs.export_report import ExportReport
 from app.dialogs.history import HistoryDialog
 from app.dialogs.recovery import RecoveryDialog
 from app.document import Change
-from app.operations import autosave, export, open_file, recovery
+from app.operations import autosave, export, notes, open_file, recovery
 from pose_core.interchange.bvh import load_bvh
 from pose_core.interchange.npz import load_npz
 from pose_core.session_history import History
@@ -463,9 +463,11 @@ def test_a_file_is_open_in_one_window_at_a_time(
     assert not half.exists()
     second = make_window()
     second.open_path(saved_session)
-    answer(qtbot, second, "Open a Copy")
+    answer(qtbot, second, "Open Read-Only")
     qtbot.waitUntil(lambda: second.context.document.session is not None)
     assert second.context.document.path is None
+    assert second.windowTitle() == "walk.posestage (read-only)[*] - PoseStage"
+    assert second.context.document.saved is None
     # Neither may its file be overwritten from there.
     choose(monkeypatch, "getSaveFileName", saved_session)
     for action in ("file.save", "file.save_copy"):
@@ -473,6 +475,18 @@ def test_a_file_is_open_in_one_window_at_a_time(
         assert "open in another window" in message_box(second).text()
         message_box(second).close()
         qtbot.waitUntil(lambda: message_box(second) is None)
+    asked = []
+    monkeypatch.setattr(
+        QFileDialog,
+        "getSaveFileName",
+        lambda *args, **_: asked.append(args[2]) or (str(tmp_path / "own.posestage"), ""),
+    )
+    notes.write_note(second.context, 3, "seen")
+    second.actions_table["file.save"].trigger()
+    qtbot.waitUntil(lambda: not second.context.document.is_modified)
+    assert asked == [str(tmp_path / "walk copy.posestage")]
+    assert second.windowTitle() == "own.posestage[*] - PoseStage"
+    assert load_session(saved_session).notes == ()
     # A copy of one's own leaves the session where it is; a save under another name does not.
     document, lock = window.context.document, second.context.session_lock
     for action, name in (("file.save_copy", "one.posestage"), ("file.save_as", "two.posestage")):
