@@ -314,6 +314,12 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     _A("train.window", "Training Window", "Ctrl+T", "The training runs and their curves."),
     _A("train.new", "New Training Run...", "Ctrl+Shift+T", "Choose a recipe, data and device."),
+    _A(
+        "train.edits",
+        "Train on Your Edits...",
+        tip="Fine-tune a model on the keypoints that you have put right in this clip.",
+        needs="clip",
+    ),
     _A("tools.palette", "Command Palette...", "Ctrl+Shift+P", "Find an action by its name."),
     _A("tools.doctor", "System Report...", tip="What is installed, and what is missing."),
     _A("window.analyst", "Analyst Workspace", "Alt+1", "Everything for looking closely.", True),

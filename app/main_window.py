@@ -185,6 +185,7 @@ class MainWindow(QMainWindow):
             "edit.settings": lambda: show_settings(self.context, self._models),
             "train.window": self.training.show_window,
             "train.new": self.training.ask_for_run,
+            "train.edits": lambda: self.training.ask_for_edits(self._begin_to_edit),
             "tools.palette": self._show_palette,
             "tools.doctor": lambda: tools.show_system_report(self.context),
             "window.analyst": lambda: self.workspaces.choose("analyst"),
@@ -299,6 +300,7 @@ class MainWindow(QMainWindow):
         self.estimator.started.connect(self._update_actions)
         self.estimator.ended.connect(self._update_actions)
         self.training.service.model_added.connect(self._take_new_models)
+        self.training.service.clip_comparison_wanted.connect(self._compare_on_clip)
         self.video.box_drawn.connect(
             lambda *box: ask_and_estimate(
                 self.context, self.estimator, self.estimator.settings_in_box(box)
@@ -370,6 +372,25 @@ class MainWindow(QMainWindow):
         """Offer a model that was made while the window is open, wherever models are chosen."""
         self._models[:] = available_models()
         self.context.models_changed.emit()
+
+    def _compare_on_clip(self, model: str) -> None:
+        """Compute the 3D of a model from the 2D that is there, and show it beside the others."""
+
+        def show() -> None:
+            track = self.context.selected_track
+            if track is not None and model in track.runs:
+                num_stages = len(track.runs[model].poses.stages)
+                self.context.view_state.set_track(track.track_id, model, num_stages)
+                self.laboratory.show_panel("compare")
+
+        self.raise_()
+        self.activateWindow()
+        lift.lift_with_model(self.context, self.estimator, model, show)
+
+    def _begin_to_edit(self) -> None:
+        self.activateWindow()
+        if not self.annotation.mode.is_on:
+            self.actions_table["edit.keypoints"].trigger()
 
     def _reset_views(self) -> None:
         self.video.fit()

@@ -26,10 +26,20 @@ ACTION = "Computing the 3D"
 
 def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
     """Run the chosen model on all people."""
+    lift_with_model(context, estimator, estimator.settings().model)
+
+
+def lift_with_model(
+    context: AppContext,
+    estimator: Estimator,
+    model: str,
+    then: Callable[[], None] | None = None,
+) -> None:
+    """Run a model on all people; `then` is called once its poses are in the session."""
     session = context.document.session
     if session is None:
         return
-    settings = estimator.settings()
+    settings = replace(estimator.settings(), model=model)
 
     def work() -> Iterator[Session]:
         map_torch_library()
@@ -43,7 +53,7 @@ def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
     def command(after: Session) -> QUndoCommand:
         return SetTracks(context.document, f"3D by {settings.model}", after, Change("poses"))
 
-    _run(context, work, command)
+    _run(context, work, command, then)
 
 
 def _with_moved(after: Track, before: Track) -> Track:
@@ -108,6 +118,7 @@ def _run(
     context: AppContext,
     work: Callable[[], Iterator[Session]],
     command: Callable[[Session], QUndoCommand],
+    then: Callable[[], None] | None = None,
 ) -> None:
     """Do the work in a thread; its last session becomes one undoable step."""
     revision = context.document.revision
@@ -117,6 +128,8 @@ def _run(
         if context.document.revision == revision:
             context.document.undo_stack.push(command(after))
             context.notice("Done. Ctrl+Z takes it back.")
+            if then is not None:
+                then()
         else:
             context.notice("The session has changed meanwhile: the 3D was not replaced.")
 

@@ -1,6 +1,5 @@
 """Asks what to train, and says beforehand what that takes."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from app.operations.context import AppContext
 from app.operations.settings import DEVICES
 from app.training.data_choice import DataChoice
 from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
+from app.training.run_names import MOST_LETTERS, free_name, name_complaint
 from app.training.service import Runs
 from app.training.usage import bytes_text
 from app.training.work import NewRun, measure_budget
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 FILE_CHOICE = "another file"
 SETTLE_MS = 700
 _FIELD_WIDTH = 460
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,62}")
 _MOST_STEPS, _MOST_BATCH, _MOST_SEED = 100_000_000, 1_000_000, 2_147_483_647
 
 
@@ -103,7 +102,7 @@ class NewRunDialog(QDialog):
         self.device.setCurrentIndex(
             max(self.device.findData(self._context.settings.get("device", "")), 0)
         )
-        self.name = QLineEdit(maxLength=63)
+        self.name = QLineEdit(maxLength=MOST_LETTERS)
         self.steps, self.batch, self.seed = (
             _number(1, _MOST_STEPS),
             _number(1, _MOST_BATCH),
@@ -201,16 +200,9 @@ class NewRunDialog(QDialog):
         for run in self._runs.listed:
             if run.recipe_kind == facts.kind and run.step:
                 self.begin_with.addItem(f"The weights of {run.name}", str(run.path))
-        self.name.setText(self._free_name(self._like.name if self._like else Path(name).stem))
+        wanted = self._like.name if self._like else Path(name).stem
+        self.name.setText(free_name(self._runs, wanted))
         self._update()
-
-    def _free_name(self, wanted: str) -> str:
-        taken = {run.name for run in self._runs.listed}
-        stem = re.sub(r"-\d+$", "", wanted)
-        number = 1
-        while f"{stem}-{number}" in taken:
-            number += 1
-        return f"{stem}-{number}"
 
     # -- the answer ------------------------------------------------------------------------
 
@@ -251,16 +243,11 @@ class NewRunDialog(QDialog):
 
     def _complaint(self) -> str:
         """What is missing; empty when all is there."""
-        name = self.name.text().strip()
         if self._facts is None:
             return "Choose another recipe."
         if complaint := self.data.complaint():
             return complaint
-        if not _NAME.fullmatch(name):
-            return "Give it a name: letters, digits, blanks, dots, hyphens and underscores."
-        if any(run.name.casefold() == name.casefold() for run in self._runs.listed):
-            return f"There is a run called {name} already. Give it another name."
-        return ""
+        return name_complaint(self._runs, self.name.text().strip())
 
     def _update(self) -> None:
         complaint = self._complaint()

@@ -59,6 +59,13 @@ BUTTONS = (
         ("finished", "stopped", "paused"),
     ),
     (
+        "clip",
+        "Compare on the Clip",
+        "play",
+        "3D of the open clip by this model too, from the same 2D, beside the one there is.",
+        ("finished", "stopped", "paused"),
+    ),
+    (
         "duplicate",
         "Duplicate...",
         "copy",
@@ -123,9 +130,27 @@ class RunHeader(QWidget):
         self.name.setFont(font)
 
     def show_run(
-        self, run: RunSummary, runs: Runs, *, is_model: bool, publishing: Publishing | None
+        self,
+        run: RunSummary,
+        runs: Runs,
+        *,
+        is_model: bool,
+        publishing: Publishing | None,
+        has_people: bool,
     ) -> None:
-        """Show a run; `is_model` when it became one, `publishing` while it is made one."""
+        """Show a run.
+
+        Parameters
+        ----------
+        run : RunSummary
+        runs : Runs
+        is_model : bool
+            It became one.
+        publishing : Publishing, optional
+            While it is made one.
+        has_people : bool
+            There are people in the open clip.
+        """
         state = shown_state(run, runs)
         self.name.setText(run.name)
         data = run.data if run.data != "bundled" else "bundled motions"
@@ -140,6 +165,8 @@ class RunHeader(QWidget):
             publishing_text(publishing) if publishing else "Make a Model"
         )
         self.buttons["compare"].setEnabled(is_model)
+        self.buttons["clip"].setEnabled(is_model and has_people)
+        self.buttons["clip"].setVisible(is_model)
         for name in ("pause", "resume"):  # one of the two, lest the row grow too long
             self.buttons[name].setVisible((name == "resume") is not (state == "running"))
         self.buttons["stop"].setText("Take Out" if state == "queued" else "Stop and Keep")

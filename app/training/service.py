@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QWidget
 
 from app.dialogs.error_dialog import show_error
 from app.operations.context import AppContext
-from app.training import queue, work
+from app.training import edits_work, queue, work
 from app.workers.task import Task
 from pose_core.models.registry import ModelEntry
+from pose_core.session import Session
 from pose_core.training.runs import RunSummary, default_runs_folder, list_runs, request_stop
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class TrainingService(QObject):
         The state of a run or the queue is another one, as seen on disk.
     model_added : Signal(ModelEntry)
         A run became a model.
+    clip_comparison_wanted : Signal(str)
+        The model of that name shall be compared with others on the open clip.
 
     Parameters
     ----------
@@ -89,6 +92,7 @@ class TrainingService(QObject):
 
     changed = Signal(object)
     model_added = Signal(object)
+    clip_comparison_wanted = Signal(str)
 
     def __init__(self, context: AppContext) -> None:
         super().__init__(context)
@@ -159,6 +163,16 @@ class TrainingService(QObject):
     def add(self, wanted: work.NewRun, on_made: Callable[[Path], None] | None = None) -> None:
         """Make a run and put it in the queue."""
         self._do("Making the run", lambda: work.make_run(wanted, self.folder), on_made)
+
+    def add_edits(
+        self,
+        wanted: edits_work.EditsRun,
+        session: Session,
+        on_made: Callable[[Path], None] | None = None,
+    ) -> None:
+        """Make a run on the edits of a session, and put it in the queue."""
+        make = lambda: edits_work.make_edits_run(wanted, session, self.folder)  # noqa: E731
+        self._do("Making the run", make, on_made)
 
     def resume(self, run: RunSummary) -> None:
         """Go on with a run: now, or as the next one where another is running."""

@@ -1,12 +1,18 @@
 """Training in the application: the window, and what looks after the runs without it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
 from app.operations.context import AppContext
+from app.training.edits_dialog import EditsDialog
+from app.training.edits_work import EditCounts, EditsRun, count_edits, models_that_learn
 from app.training.service import TrainingService
+from app.workers.task import Task
+from pose_core.models.registry import ModelEntry
+from pose_core.session import Session
 
 if TYPE_CHECKING:
     from app.training.window import TrainingWindow
@@ -25,6 +31,7 @@ class Training(QObject):
         self._context = context
         self.service = TrainingService(context)
         self.window: TrainingWindow | None = None
+        self.edits_dialog: EditsDialog | None = None
 
     def show_window(self) -> "TrainingWindow":
         """Show the window, or bring it to the front."""
@@ -46,6 +53,35 @@ class Training(QObject):
     def ask_for_run(self) -> None:
         """Show the window, and ask what to train."""
         self.show_window().ask_for_run()
+
+    def ask_for_edits(self, edit: Callable[[], object]) -> None:
+        """Offer to train on what the user has put right in the open session.
+
+        Parameters
+        ----------
+        edit : callable
+            Begins to edit keypoints, where nothing was put right yet.
+        """
+        session = self._context.document.session
+        if session is None:
+            return
+
+        def ask(found: tuple[EditCounts, list[ModelEntry]]) -> None:
+            if self.edits_dialog is not None:
+                self.edits_dialog.deleteLater()
+            add = lambda wanted: self._add_edits(wanted, session)  # noqa: E731
+            self.edits_dialog = EditsDialog(
+                self._context, *found, self.service.runs, add, edit, self._context.window
+            )
+            self.edits_dialog.open()
+
+        task = Task("counting edits", lambda: (count_edits(session), models_that_learn()))
+        task.succeeded.connect(ask)
+        self._context.start_task(task, "Looking for edits")
+
+    def _add_edits(self, wanted: EditsRun, session: Session) -> None:
+        window = self.show_window()
+        self.service.add_edits(wanted, session, lambda _: window.choose_when_listed(wanted.name))
 
     def shut_down(self) -> None:
         """The application closes: runs go on without it."""

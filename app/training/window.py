@@ -56,6 +56,7 @@ class TrainingWindow(QMainWindow):
         self.list.chosen.connect(self._on_chosen)
         self.header.wanted.connect(self._do)
         service.changed.connect(self._on_changed)
+        context.view_state.track_changed.connect(lambda: self._on_changed(service.runs))
         self.follower.seen.connect(self._on_seen)
         self.resize(1280, 800)
         self.restoreGeometry(context.settings.get_bytes(GEOMETRY_KEY))
@@ -160,6 +161,7 @@ class TrainingWindow(QMainWindow):
             self._service.runs,
             is_model=run.name in self._service.runs.models,
             publishing=self._service.publishing.get(run.name),
+            has_people=self._context.selected_track is not None,
         )
         self.header.show_following(run, self._following)
 
@@ -188,6 +190,7 @@ class TrainingWindow(QMainWindow):
             "stop": lambda: self._stop(run),
             "publish": lambda: service.publish(run),
             "compare": lambda: service.compare(run, lambda both: self._compare(run, both)),
+            "clip": lambda: service.clip_comparison_wanted.emit(service.runs.models[run.name]),
             "duplicate": lambda: self.ask_for_run(run.path),
             "folder": lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.path))),
             "discard": lambda: self._ask_to_discard(run),
@@ -207,9 +210,9 @@ class TrainingWindow(QMainWindow):
         self.dialog.open()
 
     def _add(self, wanted: NewRun) -> None:
-        self._service.add(wanted, lambda _: self._choose_when_listed(wanted.name))
+        self._service.add(wanted, lambda _: self.choose_when_listed(wanted.name))
 
-    def _choose_when_listed(self, name: str) -> None:
+    def choose_when_listed(self, name: str) -> None:
         """Select a new run as soon as it is found on disk."""
 
         def choose(runs: Runs) -> None:

@@ -33,7 +33,9 @@ def training_command(recipe: Recipe, data: str, start_from: str = "") -> str:
     # A run keeps the line about its recipe, which tells it from others of the kind.
     like = [n for n, other in shipped.items() if other.kind == recipe.kind]
     like = [n for n in like if shipped[n].about == recipe.about] or like
-    words = min((_words(name, shipped[name], recipe) for name in like), key=len)
+    # No recipe is shipped where each session makes its own: the run's settings are in its folder.
+    alone = [f"{recipe.kind}.toml"]
+    words = min((_words(name, shipped[name], recipe) for name in like), key=len, default=alone)
     words += ["--data", data, *(["--start-from", start_from] if start_from else [])]
     return " ".join(["posestage", "train", *words, "--out", "RUN"])
 

@@ -8,7 +8,7 @@ from typing import Any
 from pose_core.configuration import configured
 from pose_core.data.skipping import SkipLog
 from pose_core.errors import ConfigError
-from pose_core.training import pose_machine_image, rpsm_image, sapnet
+from pose_core.training import edits, pose_machine_image, rpsm_image, sapnet
 from pose_core.training.lifting_data import load_split
 from pose_core.training.pose_machine import PoseMachineSettings, PoseMachineTask
 from pose_core.training.recipe_files import read_recipe
@@ -61,6 +61,11 @@ TASKS = {
         pose_machine_image.PoseMachineImageSettings,
         pose_machine_image.PoseMachineImageTask,
         pose_machine_image.load,
+    ),
+    "temporal_edits": TaskKind("temporal_conv", edits.TemporalEditsSettings, edits.temporal_edits),
+    "rpsm_edits": TaskKind("rpsm", edits.RpsmEditsSettings, edits.rpsm_edits),
+    "pose_machine_edits": TaskKind(
+        "pose_machine", edits.PoseMachineEditsSettings, edits.pose_machine_edits
     ),
 }
 

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 
 from pose_core.data.skipping import SkipLog
-from pose_core.errors import ConfigError, DataError, PoseStageError
+from pose_core.errors import ConfigError, PoseStageError
 from pose_core.inference.device import choose_device
 from pose_core.training.batches import default_workers
 from pose_core.training.engine import Engine, TrainingProgress
 from pose_core.training.failures import explained
+from pose_core.training.first_weights import first_weights
 from pose_core.training.processes import is_first_process
 from pose_core.training.provenance import recipe_of
 from pose_core.training.recipes import TASKS, Recipe
@@ -47,7 +48,8 @@ def train(
     threads : int, optional
         CPU threads; PyTorch's choice by default.
     start_from : Path, optional
-        Run folder whose result is the first weights; random ones otherwise.
+        Run folder whose result is the first weights, or the weights of a model
+        (``.safetensors``); random ones otherwise.
 
     Yields
     ------
@@ -138,10 +140,8 @@ def _train(run: RunFolder, recipe: Recipe, config: Mapping[str, Any]) -> Iterato
     torch.manual_seed(recipe.schedule.seed)
     task = kind.make(recipe.task, training, held_out)
     if config["start_from"]:
-        state = RunFolder(Path(config["start_from"])).load_checkpoint()
-        if state is None:
-            raise DataError(f"{config['start_from']} has no checkpoint to start from.")
-        task.network.load_state_dict(state["average"])
+        origin = Path(config["start_from"])
+        task.network.load_state_dict(first_weights(origin, task.network))
     workers = machine["data_workers"]
     workers = default_workers(device) if workers is None else workers
     yield from Engine(task, recipe.schedule, run, device, workers).train()

@@ -1,0 +1,207 @@
+"""Sends what the user has put right to training, and says what may come of it."""
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.operations.context import AppContext
+from app.operations.settings import DEVICES
+from app.training.data_choice import DataChoice
+from app.training.edits_work import EditCounts, EditsRun
+from app.training.run_names import MOST_LETTERS, free_name, name_complaint
+from app.training.service import Runs
+from pose_core.models.registry import ModelEntry
+
+FEW_FRAMES = 20
+_WIDTH_PX = 560
+_MOST_STEPS = 1_000_000
+_STEPS = 300
+_WHAT_IT_DOES = (
+    "The model goes on training from its own weights. In the frames that you have edited its 3D "
+    "has to project to your joints and to be a pose that a body can take; motion with known 3D "
+    "beside it keeps what the model knows."
+)
+_WHAT_IT_CANNOT = (
+    "It learns the poses and the view of this clip. It does not learn depth, which 2D does not "
+    "tell, and it does not make the detector find people or joints better. A model that was "
+    "trained so fits your edits better; whether it is better elsewhere, the comparison shows."
+)
+_HOW_TO_EDIT = (
+    "Press E and drag joints of a person to where they are in the video, in some twenty frames "
+    "over the clip. Then come back: the model can learn from what you have put right."
+)
+
+
+class EditsDialog(QDialog):
+    """Model, steps and name of a run on the user's edits.
+
+    Parameters
+    ----------
+    context : AppContext
+    counts : EditCounts
+    models : list of ModelEntry
+        That can learn from edits.
+    runs : Runs
+        Those there are: their names are taken.
+    on_accept : callable
+        Called with the `EditsRun`.
+    on_edit : callable
+        Begins to edit keypoints: what to do where nothing was edited yet.
+    parent : QWidget
+    """
+
+    def __init__(
+        self,
+        context: AppContext,
+        counts: EditCounts,
+        models: list[ModelEntry],
+        runs: Runs,
+        on_accept: Callable[[EditsRun], None],
+        on_edit: Callable[[], None],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Train on Your Edits")
+        self._context, self._runs = context, runs
+        self._on_accept, self._on_edit = on_accept, on_edit
+        self.head = QLabel(counts_text(counts))
+        font = self.head.font()
+        font.setBold(True)
+        self.head.setFont(font)
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.start = QPushButton()
+        self.start.setProperty("primary", True)
+        self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.head)
+        self.has_edits = bool(counts.frames) and bool(models)
+        if self.has_edits:
+            self._make_fields(models)
+            self._lay_out(layout, counts)
+            self._connect()
+            self._update()
+        else:
+            hint = _HOW_TO_EDIT if models else "No installed model can be trained so."
+            layout.addWidget(_text(hint))
+            self.start.setText("Edit Keypoints")
+            self.start.setEnabled(bool(models))
+        layout.addStretch()
+        layout.addWidget(self.buttons)
+        self.setMinimumWidth(_WIDTH_PX)
+
+    def _make_fields(self, models: list[ModelEntry]) -> None:
+        self.model = QComboBox()
+        for entry in models:
+            self.model.addItem(entry.name, entry.name)
+        wanted = self._context.view_state.model or self._context.settings.get("model", "")
+        self.model.setCurrentIndex(max(self.model.findData(wanted), 0))
+        self.data = DataChoice(self._context.settings)
+        self.steps = QSpinBox()
+        self.steps.setGroupSeparatorShown(True)
+        self.steps.setRange(1, _MOST_STEPS)
+        self.steps.setValue(_STEPS)
+        self.device = QComboBox()
+        for value, text in DEVICES.items():
+            self.device.addItem(text, value)
+        chosen = self._context.settings.get("device", "")
+        self.device.setCurrentIndex(max(self.device.findData(chosen), 0))
+        self.name = QLineEdit(maxLength=MOST_LETTERS)
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setProperty("warning", True)
+        is_next = not self._runs.is_one_running and not self._runs.waiting
+        self.start.setText("Start" if is_next else "Add to the Queue")
+
+    def _lay_out(self, layout: QVBoxLayout, counts: EditCounts) -> None:
+        layout.addWidget(_text(_WHAT_IT_DOES))
+        layout.addWidget(_text(_WHAT_IT_CANNOT, is_faint=True))
+        if counts.frames < FEW_FRAMES:
+            few = _text(
+                f"Fewer than {FEW_FRAMES} frames change little, and a model may learn them by "
+                "heart. More, spread over the clip, are worth more."
+            )
+            few.setProperty("warning", True)
+            layout.addWidget(few)
+        form = QFormLayout()
+        for label, widget in (
+            ("Model", self.model),
+            ("3D beside it", self.data),
+            ("Steps", self.steps),
+            ("Runs on", self.device),
+            ("Name", self.name),
+            ("", self.problem),
+        ):
+            form.addRow(label, widget)
+        layout.addLayout(form)
+        layout.addWidget(
+            _text(
+                "Afterwards “Make a Model” in the training window puts it among the models, and "
+                "“Compare on the Clip” shows both on this clip.",
+                is_faint=True,
+            )
+        )
+
+    def _connect(self) -> None:
+        self.model.currentIndexChanged.connect(self._propose_name)
+        self.name.textChanged.connect(self._update)
+        self.data.changed.connect(self._update)
+        self._propose_name()
+
+    def _propose_name(self) -> None:
+        self.name.setText(free_name(self._runs, f"{self.model.currentData()}-edits"))
+
+    def _update(self) -> None:
+        complaint = self.data.complaint() or name_complaint(self._runs, self.name.text().strip())
+        self.problem.setText(complaint)
+        self.problem.setVisible(bool(complaint))
+        self.start.setEnabled(not complaint)
+
+    def wanted(self) -> EditsRun:
+        """The run as described now."""
+        return EditsRun(
+            name=self.name.text().strip(),
+            model=self.model.currentData(),
+            steps=self.steps.value(),
+            data=self.data.data(),
+            device=self.device.currentData(),
+        )
+
+    def accept(self) -> None:
+        """Hand over the run, or begin to edit."""
+        if not self.start.isEnabled():
+            return
+        if self.has_edits:
+            self._on_accept(self.wanted())
+        else:
+            self._on_edit()
+        super().accept()
+
+
+def counts_text(counts: EditCounts) -> str:
+    """How much was edited, in words."""
+    if not counts.frames:
+        return "You have not put any joint right in this clip yet."
+    frames = "1 edited frame" if counts.frames == 1 else f"{counts.frames:,} edited frames"
+    joints = "1 joint" if counts.joints == 1 else f"{counts.joints:,} joints"
+    people = "1 person" if counts.people == 1 else f"{counts.people} people"
+    return f"{frames} of {people}, {joints} set by you"
+
+
+def _text(text: str, *, is_faint: bool = False) -> QLabel:
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setProperty("faint", is_faint)
+    return label
