@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from app.dialogs.question import ask
 from app.operations.context import AppContext
@@ -122,7 +122,7 @@ def _tell_failure(
         context.show_error(error, ACTION)
         return
     file = f"{path.name} is as it was before." if path.exists() else "There is no file of it."
-    ask(
+    box = ask(
         context.window,
         "The session was not saved",
         error.message,
@@ -132,6 +132,7 @@ def _tell_failure(
         ],
         more=f"{error.hint} {file} Your changes are still open, and not saved yet.",
     )
+    box.setIcon(QMessageBox.Icon.Warning)
 
 
 def _ask_for_path(context: AppContext, title: str, addition: str) -> Path | None:

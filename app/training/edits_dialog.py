@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -101,6 +102,15 @@ class EditsDialog(QDialog):
         layout.addStretch()
         layout.addWidget(self.buttons)
         self.setMinimumWidth(_WIDTH_PX)
+        self.resize(_WIDTH_PX, self.sizeHint().height())
+
+    def event(self, event: QEvent) -> bool:
+        """Lines that wrap need more height than a layout asks for by itself."""
+        is_done = super().event(event)
+        layout = self.layout()
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show) and layout is not None:
+            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+        return is_done
 
     def _make_fields(self, models: list[ModelEntry]) -> None:
         self.model = QComboBox()

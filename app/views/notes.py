@@ -5,6 +5,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
     QAbstractItemView,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
     QStackedWidget,
@@ -22,7 +23,6 @@ from app.operations.navigation import go_to
 from app.views.lanes import time_text
 from app.views.note_lane import NAME, NoteLane
 from app.views.timeline import Timeline
-from app.widgets.flow import FlowLayout
 from pose_core.session import Note
 
 FRAME, TIME, TEXT = range(3)
@@ -56,12 +56,11 @@ class NotesView(QWidget):
         self.empty.setProperty("faint", True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._buttons = QWidget()
-        row = FlowLayout(
-            _button(actions, "edit.bookmark", "Bookmark"),
-            _button(actions, "edit.note", "Note..."),
-            _button(actions, "file.export_notes", "Export..."),
-        )
-        self._buttons.setLayout(row)
+        row = QHBoxLayout(self._buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(_button(actions, "edit.bookmark", "Bookmark"))
+        row.addWidget(_button(actions, "edit.note", "Note..."))
+        row.addStretch()
         self.setMinimumWidth(200)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)

@@ -81,8 +81,12 @@ class Workspace(QMainWindow):
 
     def show_notes(self) -> None:
         """Show the dock of the notes, in front of what it shares its place with."""
+        is_first = not self._notes.isVisible()
         self._notes.show()
         self._notes.raise_()
+        if is_first and self._people.isVisible() and not self._notes.isFloating():
+            docks, half = [self._people, self._notes], self.height() // 2
+            self.resizeDocks(docks, [half, half], Qt.Orientation.Vertical)
 
     # -- layouts ---------------------------------------------------------------------------
 
