@@ -25,6 +25,7 @@ from app.views.skeleton3d import Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import VideoView
 from pose_core.analysis.keypoint_edits import FramePose, edited_mask, standing_in_box
+from pose_core.poses import Keypoints2D
 
 EDITS = "Edited"
 EDITED: Rgb = (240, 228, 66)  # yellow of the Okabe-Ito set
@@ -67,6 +68,7 @@ class Annotation(QObject):
         self._video = video
         self._timeline = timeline
         self._known: tuple[int, np.ndarray] | None = None  # edited frames, by track
+        self._known_of: Keypoints2D | None = None  # what they were found in
         self.editor = KeypointEditor(context)
         self.mode = EditMode(context, estimator, self.editor, video)
         self.mouse = EditMouse(context, self.mode, video)
@@ -187,11 +189,19 @@ class Annotation(QObject):
         elif not change.track_ids or track.track_id in change.track_ids:
             frames = change.start, change.end
             self._known[1][slice(*frames)] = edited_mask(track.keypoints, *frames)
+            self._known_of = track.keypoints
             self._show_lane()
 
     def _show_lane_anew(self) -> None:
         track = self._context.selected_track
-        self._known = None if track is None else (track.track_id, edited_mask(track.keypoints))
+        if track is None:
+            self._known = self._known_of = None
+        elif track.keypoints is not self._known_of or self._known is None:
+            # Another name is no reason to look through a long clip again.
+            self._known = track.track_id, edited_mask(track.keypoints)
+            self._known_of = track.keypoints
+        else:
+            self._known = track.track_id, self._known[1]
         self._show_lane()
 
     def _show_lane(self) -> None:

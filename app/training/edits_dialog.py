@@ -69,7 +69,7 @@ class EditsDialog(QDialog):
         models: list[ModelEntry],
         runs: Runs,
         on_accept: Callable[[EditsRun], None],
-        on_edit: Callable[[], None],
+        on_edit: Callable[[], object],
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
@@ -107,9 +107,11 @@ class EditsDialog(QDialog):
     def event(self, event: QEvent) -> bool:
         """Lines that wrap need more height than a layout asks for by itself."""
         is_done = super().event(event)
-        layout = self.layout()
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show) and layout is not None:
-            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+        # Of other events one is the last: the dialog is no more.
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
+            layout = self.layout()
+            if layout is not None:
+                self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
         return is_done
 
     def _make_fields(self, models: list[ModelEntry]) -> None:

@@ -155,10 +155,12 @@ class NewRunDialog(QDialog):
     def event(self, event: QEvent) -> bool:
         """Grow with the rows, which come and go with the recipe and the data."""
         is_done = super().event(event)
-        layout = self.layout()
-        # Lines that wrap need more height than a layout asks for by itself.
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show) and layout is not None:
-            self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+        # Of other events one is the last: the dialog is no more.
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
+            layout = self.layout()
+            # Lines that wrap need more height than a layout asks for by itself.
+            if layout is not None:
+                self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
         return is_done
 
     # -- recipe and data -------------------------------------------------------------------

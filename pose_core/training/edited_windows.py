@@ -196,9 +196,11 @@ def _stretches_of_track(
                 weights[moment], truth[moment] = own, seen.rays[i]
         edited = np.flatnonzero(weights.any(axis=1))
         if len(edited):
-            arrays = (seen.grid_rays, truth, seen.grid_scores, weights)
-            tensors = (torch.from_numpy(np.asarray(array, np.float32)) for array in arrays)
-            found.append(_Stretch(*tensors, torch.from_numpy(edited)))
+            rays, true, scores, weight = (
+                torch.from_numpy(np.asarray(array, np.float32))
+                for array in (seen.grid_rays, truth, seen.grid_scores, weights)
+            )
+            found.append(_Stretch(rays, true, scores, weight, torch.from_numpy(edited)))
     return found
 
 
