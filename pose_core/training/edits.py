@@ -100,6 +100,7 @@ class EditsTask:
         """The terms of the network's own recipe, and those of the edited frames."""
         rays, weights = batch["edit_rays"], batch["edit_weights"]
         with _as_when_used(network):
+            own = self._base.loss_terms(network, batch)
             poses = self._predict(network, batch["edit_features"])[-1].float()
         place = best_place(poses.detach(), rays, weights)
         is_labelled = (weights > 0)[..., None]
@@ -108,7 +109,7 @@ class EditsTask:
         has_3d = torch.zeros(poses.shape[:-2], dtype=torch.bool, device=poses.device)
         structure = weakly_supervised_terms(poses, target, has_3d, _UNWEIGHTED)
         return {
-            **self._base.loss_terms(network, batch),
+            **own,
             "reprojection": reprojection_loss(poses, rays, weights),
             **{f"edits_{name}": structure[name] for name in ("angle", "symmetry", "geometry")},
         }
@@ -134,7 +135,11 @@ class EditsTask:
 
 @contextmanager
 def _as_when_used(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while: the frames of one clip must not change the statistics."""
+    """Evaluation mode for a while: a model keeps the statistics that it was trained with.
+
+    Within some dozen steps they would be those of the data beside the edits, and the model would
+    have to learn again what it knew.
+    """
     modules = list(network.modules())
     modes = [module.training for module in modules]
     network.eval()
