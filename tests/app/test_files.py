@@ -487,6 +487,7 @@ def test_a_file_is_open_in_one_window_at_a_time(
     assert asked == [str(tmp_path / "walk copy.posestage")]
     assert second.windowTitle() == "own.posestage[*] - PoseStage"
     assert load_session(saved_session).notes == ()
+    second.context.document.open(None)
     # A copy of one's own leaves the session where it is; a save under another name does not.
     document, lock = window.context.document, second.context.session_lock
     for action, name in (("file.save_copy", "one.posestage"), ("file.save_as", "two.posestage")):
@@ -499,7 +500,8 @@ def test_a_file_is_open_in_one_window_at_a_time(
         assert document.path == (saved_session if is_copy else path)
         assert lock.is_free(saved_session) == (not is_copy)
         assert lock.is_free(path) == is_copy
-    document.open(None)
+    for each in (window, second):
+        each.context.document.open(None)
     assert not list(tmp_path.glob(".*.lock"))
 
 

@@ -126,6 +126,10 @@ def test_from_edits_to_a_comparison(
     assert run.watched == "MPJPE + 2D"
     training.list.choose("mine")
     assert not training.header.buttons["clip"].isVisible()
+    training.header.buttons["duplicate"].click()  # begins with the same weights
+    start = own_runs_folder / "mine" / "start.safetensors"
+    assert training.dialog.wanted().start_from == start.resolve()
+    training.dialog.reject()
 
     training.header.buttons["publish"].click()
     qtbot.waitUntil(lambda: service.runs.models == {"mine": "mine"})
