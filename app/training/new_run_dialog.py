@@ -198,6 +198,8 @@ class NewRunDialog(QDialog):
         ):
             box.setValue(value)
         self.begin_with.clear()
+        if self._like is not None and facts.start_from:
+            self.begin_with.addItem(f"What {self._like.name} began with", facts.start_from)
         self.begin_with.addItem("Random weights", "")
         for run in self._runs.listed:
             if run.recipe_kind == facts.kind and run.step:

@@ -25,6 +25,8 @@ class RecipeFacts:
         What a run trains on; empty for a recipe.
     annotations : tuple of str, optional
         The user's files of 2D; None for networks that see keypoints and have no use for them.
+    start_from : str
+        What a run began with; empty for random weights.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class RecipeFacts:
     seed: int
     data: str = ""
     annotations: tuple[str, ...] | None = None
+    start_from: str = ""
 
 
 def facts_of_recipe(name: str) -> RecipeFacts:
@@ -70,6 +73,7 @@ def _facts(values: Mapping[str, Any], name: str) -> RecipeFacts:
             seed=int(schedule.get("seed", _SEED)),
             data=str(values.get("data", "")),
             annotations=None if annotations is None else tuple(map(str, annotations)),
+            start_from=str(values.get("start_from", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{name} is no recipe: {error!r}.", "Choose another one.") from error
