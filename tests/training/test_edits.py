@@ -152,6 +152,7 @@ def test_a_session_without_edits_is_refused(session, tmp_path):
 def random_model(tmp_path, monkeypatch):
     """A tiny temporal network of the user's, with random weights."""
     monkeypatch.setenv("POSESTAGE_DATA_DIR", str(tmp_path / "data"))
+    torch.manual_seed(1)
     return model_of(NETWORKS["temporal_conv"].build(TINY).state_dict())
 
 
