@@ -15,7 +15,7 @@ from app.annotation.pose_overlay import PoseOverlay
 from app.document import Change, StepCommand
 from app.operations import rearrange_people
 from app.operations.context import AppContext
-from app.operations.edit_keypoints import KeypointEditor
+from app.operations.edit_keypoints import KeypointEditor, joint_count
 from app.operations.edit_people import add_person, fill_in
 from app.operations.estimate import Estimator
 from app.operations.find_in_box import BoxFinder
@@ -174,7 +174,7 @@ class Annotation(QObject):
         num_joints = len(self.mode.selected)
         parts = ["editing keypoints"] if self.mode.is_on else []
         if num_joints:
-            parts.append("1 joint" if num_joints == 1 else f"{num_joints} joints")
+            parts.append(joint_count(num_joints))
         if self.editor.follower.is_working:
             parts.append("the 3D follows...")
         self.state_changed.emit(", ".join(parts))

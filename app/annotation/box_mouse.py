@@ -123,7 +123,7 @@ class BoxMouse(QObject):
             self._context.unkept.hold(self.abort)
         box = self._dragged or self.box
         if box is not None:
-            place = self._to_picture(event.position())
+            place = self._video.zoom.to_picture(*self._video.device_point(event.position()))
             self._dragged = box_with_sides(box, sides, place, image.shape[1], image.shape[0])
             self._mode.looks_changed.emit()
         return True
@@ -172,10 +172,6 @@ class BoxMouse(QObject):
         points = self._video.zoom.to_device(np.reshape(box, (2, 2)))
         (x0, y0), (x1, y1) = (points / self._video.devicePixelRatioF()).tolist()
         return QRectF(QPointF(x0, y0), QPointF(x1, y1))
-
-    def _to_picture(self, position: QPointF) -> tuple[float, float]:
-        ratio = self._video.devicePixelRatioF()
-        return self._video.zoom.to_picture(position.x() * ratio, position.y() * ratio)
 
     def _sides_at(self, position: QPointF) -> Sides | None:
         """The sides under the cursor, two at a corner; None where there is none, or a joint."""

@@ -127,12 +127,16 @@ class EditMouse(QObject):
         if person is None or not joints:
             return
         self._doing, self._held, self._is_whole = _Doing.DRAG, joints, is_whole
-        self._drag.press([person], self._video.zoom, *self._device(self._pressed_at), reach)
+        self._drag.press(
+            [person], self._video.zoom, *self._video.device_point(self._pressed_at), reach
+        )
 
     def _move(self, event: QMouseEvent) -> bool:
         if self._doing is _Doing.DRAG:
             start_distance = QApplication.startDragDistance() * self._video.devicePixelRatioF()
-            self._drag.move(self._video.zoom, *self._device(event.position()), start_distance)
+            self._drag.move(
+                self._video.zoom, *self._video.device_point(event.position()), start_distance
+            )
         elif self._doing is _Doing.BAND:
             self.band = QRectF(self._pressed_at, event.position()).normalized()
             self._mode.looks_changed.emit()
@@ -230,7 +234,7 @@ class EditMouse(QObject):
         missing = sorted(ALL_JOINTS - self._mode.known_joints)
         if not missing:
             return
-        x, y = self._video.zoom.to_picture(*self._device(event.position()))
+        x, y = self._video.zoom.to_picture(*self._video.device_point(event.position()))
         menu = self.menu = QMenu(self._video)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.destroyed.connect(self._forget_menu)
@@ -245,10 +249,6 @@ class EditMouse(QObject):
         self.menu = None
 
     # -- geometry --------------------------------------------------------------------------
-
-    def _device(self, position: QPointF) -> tuple[float, float]:
-        ratio = self._video.devicePixelRatioF()
-        return position.x() * ratio, position.y() * ratio
 
     @property
     def _reach(self) -> float:
@@ -270,4 +270,6 @@ class EditMouse(QObject):
         person = self._person(with_ghosts=True)
         if person is None:
             return None
-        return self._drag.joint_at([person], self._video.zoom, *self._device(position), self._reach)
+        return self._drag.joint_at(
+            [person], self._video.zoom, *self._video.device_point(position), self._reach
+        )

@@ -159,12 +159,12 @@ class KeypointEditor(QObject):
         found = before_edits(track, done, *frames, sorted(joints))
         if found.num_reset:
             self._push(track, found.keypoints, *frames, "Reset to the Detector")
-            self._context.notice(f"Reset {_count(found.num_reset)}. Ctrl+Z takes it back.")
+            self._context.notice(f"Reset {joint_count(found.num_reset)}. Ctrl+Z takes it back.")
         elif not found.num_unknown:
             self._context.notice("Nothing to reset: no joint here was edited.")
         if found.num_unknown:
             self._context.notice(
-                f"The history does not reach back to before {_count(found.num_unknown)} here "
+                f"The history does not reach back to before {joint_count(found.num_unknown)} here "
                 "were edited. Pose > Estimate finds them anew, with Replace Them."
             )
 
@@ -232,7 +232,8 @@ class KeypointEditor(QObject):
         return tuple(sorted(names, key=lambda name: name != shown))
 
 
-def _count(num_joints: int) -> str:
+def joint_count(num_joints: int) -> str:
+    """How many joints, in words."""
     return "1 joint" if num_joints == 1 else f"{num_joints} joints"
 
 

@@ -8,8 +8,8 @@ from app.commands import RearrangePeople
 from app.dialogs.other_person import Candidate, OtherPersonDialog
 from app.operations.context import AppContext
 from pose_core.analysis import track_edits
+from pose_core.analysis.keypoint_edits import BY_HAND
 from pose_core.errors import ConfigError
-from pose_core.poses import SOURCE_INTERPOLATED, SOURCE_USER
 from pose_core.session import Track
 
 
@@ -151,4 +151,4 @@ def _ids(*tracks: Track) -> tuple[int, ...]:
 
 def _num_by_hand(track: Track, mask: np.ndarray) -> int:
     sources = np.asarray(track.keypoints.sources)[mask]
-    return int(np.isin(sources, (SOURCE_USER, SOURCE_INTERPOLATED)).sum())
+    return int(np.isin(sources, BY_HAND).sum())

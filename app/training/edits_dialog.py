@@ -2,24 +2,26 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from app.operations.context import AppContext
-from app.operations.settings import DEVICES
 from app.training.data_choice import DataChoice
 from app.training.edits_work import EditCounts, EditsRun
+from app.training.run_form import (
+    RunDialog,
+    device_box,
+    number_box,
+    start_button,
+    wrapped_label,
+)
 from app.training.run_names import MOST_LETTERS, free_name, name_complaint
 from app.training.service import Runs
 from pose_core.models.registry import ModelEntry
@@ -44,7 +46,7 @@ _HOW_TO_EDIT = (
 )
 
 
-class EditsDialog(QDialog):
+class EditsDialog(RunDialog):
     """Model, steps and name of a run on the user's edits.
 
     Parameters
@@ -81,8 +83,7 @@ class EditsDialog(QDialog):
         font.setBold(True)
         self.head.setFont(font)
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.start = QPushButton()
-        self.start.setProperty("primary", True)
+        self.start = start_button(runs)
         self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
@@ -96,23 +97,13 @@ class EditsDialog(QDialog):
             self._update()
         else:
             hint = _HOW_TO_EDIT if models else "No installed model can be trained so."
-            layout.addWidget(_text(hint))
+            layout.addWidget(wrapped_label(hint))
             self.start.setText("Edit Keypoints")
             self.start.setEnabled(bool(models))
         layout.addStretch()
         layout.addWidget(self.buttons)
         self.setMinimumWidth(_WIDTH_PX)
         self.resize(_WIDTH_PX, self.sizeHint().height())
-
-    def event(self, event: QEvent) -> bool:
-        """Lines that wrap need more height than a layout asks for by itself."""
-        is_done = super().event(event)
-        # Of other events one is the last: the dialog is no more.
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
-            layout = self.layout()
-            if layout is not None:
-                self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
-        return is_done
 
     def _make_fields(self, models: list[ModelEntry]) -> None:
         self.model = QComboBox()
@@ -121,32 +112,21 @@ class EditsDialog(QDialog):
         wanted = self._context.view_state.model or self._context.settings.get("model", "")
         self.model.setCurrentIndex(max(self.model.findData(wanted), 0))
         self.data = DataChoice(self._context.settings)
-        self.steps = QSpinBox()
-        self.steps.setGroupSeparatorShown(True)
-        self.steps.setRange(1, _MOST_STEPS)
+        self.steps = number_box(1, _MOST_STEPS)
         self.steps.setValue(_STEPS)
-        self.device = QComboBox()
-        for value, text in DEVICES.items():
-            self.device.addItem(text, value)
-        chosen = self._context.settings.get("device", "")
-        self.device.setCurrentIndex(max(self.device.findData(chosen), 0))
+        self.device = device_box(self._context.settings)
         self.name = QLineEdit(maxLength=MOST_LETTERS)
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
-        self.problem.setProperty("warning", True)
-        is_next = not self._runs.is_one_running and not self._runs.waiting
-        self.start.setText("Start" if is_next else "Add to the Queue")
+        self.problem = wrapped_label(look="warning")
 
     def _lay_out(self, layout: QVBoxLayout, counts: EditCounts) -> None:
-        layout.addWidget(_text(_WHAT_IT_DOES))
-        layout.addWidget(_text(_WHAT_IT_CANNOT, is_faint=True))
+        layout.addWidget(wrapped_label(_WHAT_IT_DOES))
+        layout.addWidget(wrapped_label(_WHAT_IT_CANNOT, "faint"))
         if counts.frames < FEW_FRAMES:
-            few = _text(
+            few = (
                 f"Fewer than {FEW_FRAMES} frames change little, and a model may learn them by "
                 "heart. More, spread over the clip, are worth more."
             )
-            few.setProperty("warning", True)
-            layout.addWidget(few)
+            layout.addWidget(wrapped_label(few, "warning"))
         form = QFormLayout()
         for label, widget in (
             ("Model", self.model),
@@ -159,10 +139,10 @@ class EditsDialog(QDialog):
             form.addRow(label, widget)
         layout.addLayout(form)
         layout.addWidget(
-            _text(
+            wrapped_label(
                 "Afterwards “Make a Model” in the training window puts it among the models, and "
                 "“Compare on the Clip” shows both on this clip.",
-                is_faint=True,
+                "faint",
             )
         )
 
@@ -210,10 +190,3 @@ def counts_text(counts: EditCounts) -> str:
     joints = "1 joint" if counts.joints == 1 else f"{counts.joints:,} joints"
     people = "1 person" if counts.people == 1 else f"{counts.people} people"
     return f"{frames} of {people}, {joints} set by you"
-
-
-def _text(text: str, *, is_faint: bool = False) -> QLabel:
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setProperty("faint", is_faint)
-    return label

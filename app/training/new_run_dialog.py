@@ -5,25 +5,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
     QComboBox,
-    QDialog,
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
-    QLabel,
     QLineEdit,
-    QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from app.operations.context import AppContext
-from app.operations.settings import DEVICES
 from app.training.data_choice import DataChoice
 from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
+from app.training.run_form import (
+    RunDialog,
+    device_box,
+    number_box,
+    start_button,
+    wrapped_label,
+)
 from app.training.run_names import MOST_LETTERS, free_name, name_complaint
 from app.training.service import Runs
 from app.training.usage import bytes_text
@@ -43,7 +45,7 @@ _FIELD_WIDTH = 460
 _MOST_STEPS, _MOST_BATCH, _MOST_SEED = 100_000_000, 1_000_000, 2_147_483_647
 
 
-class NewRunDialog(QDialog):
+class NewRunDialog(RunDialog):
     """Recipe, data, device and the settings that are changed most.
 
     Parameters
@@ -94,26 +96,18 @@ class NewRunDialog(QDialog):
             self.recipe.addItem("From a file (TOML)...", FILE_CHOICE)
             self.recipe.setCurrentIndex(max(self.recipe.findData("temporal"), 0))
         self._recipe_index = self.recipe.currentIndex()
-        self.about = _hint()
+        self.about = wrapped_label(look="faint")
         self.data = DataChoice(self._context.settings)
-        self.device = QComboBox()
-        for value, text in DEVICES.items():
-            self.device.addItem(text, value)
-        self.device.setCurrentIndex(
-            max(self.device.findData(self._context.settings.get("device", "")), 0)
-        )
+        self.device = device_box(self._context.settings)
         self.name = QLineEdit(maxLength=MOST_LETTERS)
         self.steps, self.batch, self.seed = (
-            _number(1, _MOST_STEPS),
-            _number(1, _MOST_BATCH),
-            _number(0, _MOST_SEED),
+            number_box(1, _MOST_STEPS),
+            number_box(1, _MOST_BATCH),
+            number_box(0, _MOST_SEED),
         )
         self.begin_with = QComboBox()
-        self.budget = QLabel("Not yet measured")
-        self.budget.setWordWrap(True)
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
-        self.problem.setProperty("warning", True)
+        self.budget = wrapped_label("Not yet measured")
+        self.problem = wrapped_label(look="warning")
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -131,10 +125,8 @@ class NewRunDialog(QDialog):
             ("", self.problem),
         ):
             form.addRow(label, widget)
-        is_next = not self._runs.is_one_running and not self._runs.waiting
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.start = QPushButton("Start" if is_next else "Add to the Queue")
-        self.start.setProperty("primary", True)
+        self.start = start_button(self._runs)
         self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
         self.recipe.setMinimumWidth(_FIELD_WIDTH)
         layout = QVBoxLayout(self)
@@ -151,17 +143,6 @@ class NewRunDialog(QDialog):
             box.currentIndexChanged.connect(self._update)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-
-    def event(self, event: QEvent) -> bool:
-        """Grow with the rows, which come and go with the recipe and the data."""
-        is_done = super().event(event)
-        # Of other events one is the last: the dialog is no more.
-        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
-            layout = self.layout()
-            # Lines that wrap need more height than a layout asks for by itself.
-            if layout is not None:
-                self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
-        return is_done
 
     # -- recipe and data -------------------------------------------------------------------
 
@@ -315,17 +296,3 @@ def budget_text(budget: "Budget", share: float = 1.0) -> str:
     if not budget.fits:
         text += f"\nA batch of {budget.batch:,} does not fit on this machine."
     return text
-
-
-def _hint() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setProperty("faint", True)
-    return label
-
-
-def _number(least: int, most: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setGroupSeparatorShown(True)
-    box.setRange(least, most)
-    return box

@@ -80,6 +80,8 @@ class TrainingService(QObject):
     ----------
     changed : Signal(Runs)
         The state of a run or the queue is another one, as seen on disk.
+    publishing_changed : Signal()
+        Another run is being made a model, or one is further on: nothing on disk is another.
     model_added : Signal(ModelEntry)
         A run became a model.
     clip_comparison_wanted : Signal(str)
@@ -91,6 +93,7 @@ class TrainingService(QObject):
     """
 
     changed = Signal(object)
+    publishing_changed = Signal()
     model_added = Signal(object)
     clip_comparison_wanted = Signal(str)
 
@@ -204,15 +207,15 @@ class TrainingService(QObject):
         self.publishing[run.name] = publishing = Publishing(task)
         task.progressed.connect(lambda measuring: self._on_measuring(publishing, measuring))
         task.ended.connect(lambda: self._on_published(run.name))
-        self.changed.emit(self.runs)
+        self.publishing_changed.emit()
 
     def _on_measuring(self, publishing: "Publishing", measuring: "Measuring") -> None:
         publishing.share = measuring.done / measuring.total
-        self.changed.emit(self.runs)
+        self.publishing_changed.emit()
 
     def _on_published(self, name: str) -> None:
         self.publishing.pop(name)
-        self.changed.emit(self.runs)
+        self.publishing_changed.emit()
 
     def compare(self, run: RunSummary, show: Callable[[work.Compared], None]) -> None:
         """Read the errors of the model that a run became, and of those to compare it with."""

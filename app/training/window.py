@@ -56,6 +56,7 @@ class TrainingWindow(QMainWindow):
         self.list.chosen.connect(self._on_chosen)
         self.header.wanted.connect(self._do)
         service.changed.connect(self._on_changed)
+        service.publishing_changed.connect(self._show_header)
         context.view_state.track_changed.connect(lambda: self._on_changed(service.runs))
         self.follower.seen.connect(self._on_seen)
         self.resize(1280, 800)
@@ -152,6 +153,11 @@ class TrainingWindow(QMainWindow):
             self.curves.clear("No curves yet", "They come with the first steps.")
             self.examples.show_examples(None)
             self.follower.follow(path if self.isVisible() else None)
+        if run is not None:
+            self._show_run(run)
+
+    def _show_header(self) -> None:
+        run = self.chosen_run()
         if run is not None:
             self._show_run(run)
 

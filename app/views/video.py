@@ -220,7 +220,8 @@ class VideoView(QWidget):
             width, height = self._device_size()
             self._zoom = Zoom.fitted(size, (max(width, 1), max(height, 1)))
 
-    def _device_point(self, position: QPointF) -> tuple[float, float]:
+    def device_point(self, position: QPointF) -> tuple[float, float]:
+        """Device pixels of a place in logical ones."""
         ratio = self.devicePixelRatioF()
         return position.x() * ratio, position.y() * ratio
 
@@ -317,7 +318,7 @@ class VideoView(QWidget):
         if size is None or notches == 0:
             event.ignore()
             return
-        x, y = self._device_point(event.position())
+        x, y = self.device_point(event.position())
         self._zoom = self._zoom.scaled_at(x, y, WHEEL_FACTOR**notches, size)
         self._is_fitted = False
         self.update()
@@ -340,7 +341,7 @@ class VideoView(QWidget):
         else:
             self._can_pan = self._joint_at(position) is None
             if self.exact_frame is not None and not event.modifiers():
-                x, y = self._device_point(position)
+                x, y = self.device_point(position)
                 self.joint_drag.press(self._visible_people(), self._zoom, x, y, self._reach)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -388,7 +389,7 @@ class VideoView(QWidget):
             self.mousePressEvent(event)
             return
         if self._is_fitted:
-            x, y = self._device_point(event.position())
+            x, y = self.device_point(event.position())
             actual = self._zoom.scaled_at(x, y, 1 / self._zoom.scale, size)
             # On whole device pixels nothing is interpolated.
             self._zoom = Zoom(actual.scale, round(actual.origin_x), round(actual.origin_y))
@@ -437,16 +438,16 @@ class VideoView(QWidget):
         return JOINT_REACH * self.devicePixelRatioF()
 
     def _joint_at(self, position: QPointF) -> tuple[int, int] | None:
-        x, y = self._device_point(position)
+        x, y = self.device_point(position)
         return joint_at(self._visible_people(), self._zoom, x, y, self._reach)
 
     def person_at(self, position: QPointF) -> int | None:
         """Track id of the person at a logical pixel of this widget; None where nobody is."""
-        x, y = self._device_point(position)
+        x, y = self.device_point(position)
         return person_at(self._visible_people(), self._zoom, x, y, self._reach)
 
     def _drag_joint(self, position: QPointF) -> None:
-        x, y = self._device_point(position)
+        x, y = self.device_point(position)
         start_distance = QApplication.startDragDistance() * self.devicePixelRatioF()
         self.joint_drag.move(self._zoom, x, y, start_distance)
         if self.joint_drag.is_dragging:
@@ -487,8 +488,8 @@ class VideoView(QWidget):
         if size is None or min(rect.width(), rect.height()) < SMALLEST_BOX:
             return  # a click by mistake: the user may try again
         width, height = size
-        x0, y0 = self._zoom.to_picture(*self._device_point(rect.topLeft()))
-        x1, y1 = self._zoom.to_picture(*self._device_point(rect.bottomRight()))
+        x0, y0 = self._zoom.to_picture(*self.device_point(rect.topLeft()))
+        x1, y1 = self._zoom.to_picture(*self.device_point(rect.bottomRight()))
         x0, x1 = np.clip([x0, x1], 0, width)
         y0, y1 = np.clip([y0, y1], 0, height)
         if x1 > x0 and y1 > y0:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_core.poses import SOURCE_INTERPOLATED, SOURCE_USER, Keypoints2D
+from pose_core.analysis.keypoint_edits import BY_HAND
+from pose_core.poses import Keypoints2D
 from pose_core.session import Track
 from pose_core.session_history import Step
 from pose_core.session_patch import Frames
-
-_BY_HAND = (SOURCE_USER, SOURCE_INTERPOLATED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +53,12 @@ def before_edits(
     after = {"xy": known.xy.copy(), "scores": known.scores.copy(), "sources": _sources(known)}
     past = {name: array[start:end].copy() for name, array in after.items()}
     is_open = np.zeros(past["sources"].shape, dtype=bool)
-    is_open[:, list(joints)] = np.isin(past["sources"][:, list(joints)], _BY_HAND)
+    is_open[:, list(joints)] = np.isin(past["sources"][:, list(joints)], BY_HAND)
     num_edited = int(is_open.sum())
     for step in reversed(done):
         if not is_open.any() or not _take_back(step, track.track_id, past, start):
             break
-        found = is_open & ~np.isin(past["sources"], _BY_HAND)
+        found = is_open & ~np.isin(past["sources"], BY_HAND)
         for name, array in after.items():
             array[start:end][found] = past[name][found]
         is_open &= ~found

@@ -15,6 +15,7 @@ from pose_core.poses import SOURCE_INTERPOLATED, SOURCE_USER, Keypoints2D
 from pose_core.skeleton import H36M_17
 
 ABSENT, OCCLUDED, VISIBLE = range(3)  # the marks v of COCO
+BY_HAND = (SOURCE_USER, SOURCE_INTERPOLATED)
 VISIBLE_SCORE = 1.0
 BOX_MARGIN = 0.08  # around the joints, in longer sides of the box
 SMALLEST_BOX_PX = 8.0
@@ -147,7 +148,7 @@ def box_with_sides(
 
 def found_anew(pose: FramePose, found: FramePose) -> FramePose:
     """A pose as a detector has found it again; joints edited by hand stay as they are."""
-    is_kept = np.isin(pose.sources, (SOURCE_USER, SOURCE_INTERPOLATED))
+    is_kept = np.isin(pose.sources, BY_HAND)
     return FramePose(
         np.where(is_kept[:, None], pose.xy, found.xy),
         np.where(is_kept, pose.scores, found.scores),

@@ -161,9 +161,9 @@ def test_wheel_keeps_the_point_under_the_cursor(view, position, notches):
 @pytest.mark.parametrize("button", [LEFT_BUTTON, MIDDLE_BUTTON])
 def test_drag_moves_the_picture_with_the_mouse(view, button):
     start, end = QPointF(100, 100), QPointF(163, 71)
-    grabbed = view.zoom.to_picture(*view._device_point(start))
+    grabbed = view.zoom.to_picture(*view.device_point(start))
     drag(view, start, end, button)
-    assert view.zoom.to_picture(*view._device_point(end)) == pytest.approx(grabbed)
+    assert view.zoom.to_picture(*view.device_point(end)) == pytest.approx(grabbed)
     view.fit()
     assert view.zoom.origin_x == pytest.approx(0)
 
