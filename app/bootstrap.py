@@ -1,9 +1,7 @@
 """Starts the application: everything whose order matters happens here.
 
 1. The environment, before Qt looks at it.
-2. Shared OpenGL contexts, before the application object exists: without them a docked 3D view
-   loses its picture.
-3. The application, its theme, errors, garbage collection; then the window.
+2. The application, its theme, errors, garbage collection; then the window.
 """
 
 import faulthandler
@@ -49,7 +47,6 @@ def has_display() -> bool:
 
 def make_application(arguments: Sequence[str]) -> QApplication:
     """The application object with name, theme and style."""
-    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     QCoreApplication.setOrganizationName("PoseStage")
     QCoreApplication.setApplicationName("PoseStage")
     QCoreApplication.setApplicationVersion(pose_core.__version__)

@@ -51,7 +51,6 @@ from app.laboratory.panel import LabPanel
 from app.main_window import MainWindow
 from app.paths import sample_clip
 from app.settings import Settings
-from app.views.skeleton3d import Skeleton3DView
 from app.widgets.theme import theme
 from pose_core.inference.lifter import make_lifter
 from pose_core.inference.pipeline import lifted
@@ -204,7 +203,7 @@ class Bench:
 
         views: Views = {
             window.video: lambda: window.video.exact_frame == wanted[0],
-            gl_area(window.skeleton): lambda: window.skeleton._frame == wanted[0],
+            window.skeleton: lambda: window.skeleton._frame == wanted[0],
             window.timeline: lambda: window.timeline.frame == wanted[0],
         }
         return self.measure(f"frame step, {where}", STEP_TARGET_MS, views, repeat(step))
@@ -220,7 +219,7 @@ class Bench:
             self.press(Qt.Key.Key_BracketLeft if is_last else Qt.Key.Key_BracketRight)
 
         views: Views = {
-            gl_area(self.window.skeleton): lambda: self.state.stage == wanted[0],
+            self.window.skeleton: lambda: self.state.stage == wanted[0],
             panel.strip: lambda: panel.strip._current == wanted[0],
         }
         measured = self.measure("stage step", STEP_TARGET_MS, views, repeat(step))
@@ -322,10 +321,6 @@ class Heartbeat(QObject):
             "gaps_over_target": int((clock > STALL_TARGET_MS).sum()),
             "seconds": float(clock.sum() / 1000),
         }
-
-
-def gl_area(skeleton: Skeleton3DView) -> QWidget:
-    return skeleton._canvas.native
 
 
 def canvas(widget: QWidget) -> QWidget:

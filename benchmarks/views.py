@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -138,7 +138,6 @@ def measure_timeline(generator: np.random.Generator) -> None:
 
 
 def main() -> None:
-    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     application = QApplication([])
     generator = np.random.default_rng(0)
     print(f"platform {application.platformName()}")

@@ -2,20 +2,19 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QColor,
+    QImage,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPixmap,
-    QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.views.body_mesh import Mesh, body_mesh
 from app.views.labels3d import LabelPainter
@@ -67,14 +66,13 @@ class Skeleton3DView(QWidget):
     """Orbit with the left button, pan with the middle one (or Shift and left), zoom by wheel.
 
     Poses come in camera coordinates (x right, y down, z forward, metres); the video camera
-    stands at the origin. Needs ``AA_ShareOpenGLContexts`` to be set before the application is
-    made, if it is to be docked and floated.
+    stands at the origin.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         # Imports vispy, which takes a while: only when there is a view to show.
-        from app.views.gl_canvas import GlCanvas  # noqa: PLC0415
+        from app.views.gl_scene import GlScene  # noqa: PLC0415
 
         self._num_frames = 0
         self._frame = 0
@@ -96,14 +94,11 @@ class Skeleton3DView(QWidget):
         self._theme = DARK
         self._stale = {"floor", "people"}
         self._pressed_at: QPointF | None = None
-        self._canvas = GlCanvas(self._prepare)
-        self._words = _Words(self)
-        area = self._canvas.native
-        area.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        self._scene = GlScene()
+        self._image = QImage()
+        self._is_image_stale = True
+        self._words, self._words_state = QPixmap(), ()
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setMinimumSize(200, 160)
         self.setAccessibleName("3D view")
@@ -209,12 +204,12 @@ class Skeleton3DView(QWidget):
         """Write nothing in a part of the view below the corner; an empty one gives it free."""
         if area != self._sign:
             self._sign = area
-            self._words.update()
+            self.update()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Write around what is in the corner."""
         if event.type() in (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.Resize):
-            self._words.update()
+            self.update()
         return super().eventFilter(watched, event)
 
     def set_trails(self, are_visible: bool) -> None:
@@ -307,24 +302,57 @@ class Skeleton3DView(QWidget):
 
     def _redraw(self, *stale: str) -> None:
         self._stale.update(stale)
-        self._canvas.update()
-        self._words.update()
+        self._is_image_stale = True
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        ratio = self.devicePixelRatioF()
+        size = self.size() * ratio
+        with QPainter(self) as painter:
+            image = self._scene_image(size, ratio)
+            if image.isNull():
+                painter.fillRect(self.rect(), self.palette().window())
+            painter.drawImage(0, 0, image)
+            painter.drawPixmap(0, 0, self._words_picture(size, ratio))
+
+    def _scene_image(self, size: QSize, ratio: float) -> QImage:
+        """The scene; drawn anew only where it is another one."""
+        if self._is_image_stale or self._image.size() != size:
+            self._prepare()
+            self._image = self._scene.image(self._orbit, self._theme.background, size, ratio)
+            self._is_image_stale = False
+        return self._image
+
+    def _words_picture(self, size: QSize, ratio: float) -> QPixmap:
+        """The words over the scene. Qt's text is sharper than any drawn with OpenGL.
+
+        They change far less often than what is below them.
+        """
+        state = (*self._words_depend_on(), size, ratio, self.font(), self.palette().cacheKey())
+        if state != self._words_state:
+            self._words_state = state
+            self._words = QPixmap(size)
+            self._words.setDevicePixelRatio(ratio)
+            self._words.fill(Qt.GlobalColor.transparent)
+            with QPainter(self._words) as painter:
+                painter.setFont(self.font())
+                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+                self._paint_words(painter)
+        return self._words
 
     def _prepare(self) -> None:
-        """Give the canvas what has changed since the last drawing."""
-        self._canvas.orbit = self._orbit
-        self._canvas.background = self._theme.background
+        """Give the scene what has changed since the last drawing."""
         if "floor" in self._stale:
-            self._canvas.set_layer("floor", self._floor())
+            self._scene.set_layer("floor", self._floor())
         if "people" in self._stale:
-            self._canvas.set_layer(
+            self._scene.set_layer(
                 "bodies", bodies_at(self._people, self._frame, self._theme.background)
             )
-            self._canvas.set_layer("lines", self._lines())
+            self._scene.set_layer("lines", self._lines())
             ghost = np.stack(self._ghost) if self._ghost else np.zeros((0, 17, 3))
             ghost_mesh = body_mesh(to_scene(ghost, self._level), GHOST_THICKNESS)
-            self._canvas.set_layer("ghost", ghost_mesh)
-            self._canvas.set_layer("truth", self._true_body())
+            self._scene.set_layer("ghost", ghost_mesh)
+            self._scene.set_layer("truth", self._true_body())
         self._stale = set()
 
     def _true_body(self) -> Mesh:
@@ -357,12 +385,12 @@ class Skeleton3DView(QWidget):
             parts.append(arrows(starts, stops, self._theme.ink))
         return Segments.joined(parts)
 
-    def words_state(self) -> tuple:
+    def _words_depend_on(self) -> tuple:
         """All that the words depend on, beside size and letters."""
         # The words of a single person stay where they are.
         numbered = (self._frame, *self._people) if len(self._people) > 1 else ()
         return (
-            self._canvas.native.isValid(),
+            self._scene.is_valid,
             self._num_frames,
             self._extent,  # made anew with the poses
             self._orbit,
@@ -377,9 +405,9 @@ class Skeleton3DView(QWidget):
             numbered,
         )
 
-    def paint_words(self, painter: QPainter) -> None:
+    def _paint_words(self, painter: QPainter) -> None:
         """Paint labels, or what is missing, over the scene."""
-        if not self._canvas.native.isValid():
+        if not self._scene.is_valid:
             hint = "posestage doctor says what is missing."
             draw_empty_state(painter, self, "The 3D view needs OpenGL 2.1", hint)
         elif self._num_frames == 0:
@@ -454,38 +482,3 @@ class Skeleton3DView(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         self._look(self._orbit.nearer(WHEEL_FACTOR ** (event.angleDelta().y() / 120)))
         event.accept()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        self._words.resize(event.size())
-        self._words.raise_()
-        if self._corner is not None:
-            self._corner.raise_()
-        super().resizeEvent(event)
-
-
-class _Words(QWidget):
-    """Transparent sheet over the OpenGL area: Qt's text is sharper than any drawn there."""
-
-    def __init__(self, view: Skeleton3DView) -> None:
-        super().__init__(view)
-        self._state: tuple = ()
-        self._picture = QPixmap()  # of that state
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        # Painted with every frame that OpenGL draws below, but mostly in the same words.
-        # Asked for each time: a reference kept here would make a cycle, see GlCanvas.
-        view = cast(Skeleton3DView, self.parentWidget())
-        ratio = self.devicePixelRatioF()
-        state = (*view.words_state(), self.size(), ratio, self.font(), self.palette().cacheKey())
-        if state != self._state:
-            self._state = state
-            self._picture = QPixmap(self.size() * ratio)
-            self._picture.setDevicePixelRatio(ratio)
-            self._picture.fill(Qt.GlobalColor.transparent)
-            with QPainter(self._picture) as painter:
-                painter.setFont(self.font())
-                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-                view.paint_words(painter)
-        with QPainter(self) as painter:
-            painter.drawPixmap(0, 0, self._picture)

@@ -90,8 +90,8 @@ def view(qtbot, walker_xyz):
 def gl_view(view):
     """The same, where OpenGL can be shown at all."""
     view.grab()
-    if not view._canvas.native.isValid():
-        pytest.skip("OpenGL widgets are not drawn on this platform; run in a real window or Xvfb")
+    if not view._scene.is_valid:
+        pytest.skip("no OpenGL on this platform; run in a real window or Xvfb")
     return view
 
 
@@ -471,8 +471,8 @@ def test_picture_survives_docking_and_floating(qtbot, walker_xyz):
     view.set_poses(walkers(walker_xyz))
     view.set_frame(20)
     view.grab()
-    if not view._canvas.native.isValid():
-        pytest.skip("OpenGL widgets are not drawn on this platform; run in a real window or Xvfb")
+    if not view._scene.is_valid:
+        pytest.skip("no OpenGL on this platform; run in a real window or Xvfb")
     for is_floating in (False, True, False):
         dock.setFloating(is_floating)
         qtbot.waitUntil(lambda: oranges(pixels(view)[:350]).sum() > 100, timeout=5000)
@@ -508,7 +508,7 @@ def test_messages_of_qt_still_reach_the_application():
         "from PySide6.QtWidgets import QApplication\n"
         "application, heard = QApplication([]), []\n"
         "qInstallMessageHandler(lambda kind, context, text: heard.append(text))\n"
-        "import app.views.gl_canvas\n"
+        "import app.views.gl_scene\n"
         "qWarning('hello')\n"
         "raise SystemExit('hello' not in heard)\n"
     )

@@ -1,26 +1,29 @@
-"""Draws lit triangles and smooth lines of any width with OpenGL, through vispy.
+"""Draws lit triangles and smooth lines of any width with OpenGL, off the screen.
+
+Off the screen, because one OpenGL widget makes Qt put the whole window together with OpenGL each
+time that any widget in it is painted. Without a graphics card that takes longer than all the rest:
+30 ms for a label. Reading a picture back takes a few.
 
 Importing this module imports vispy; the 3D view does so when it is built.
 """
 
-import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from PySide6.QtCore import qInstallMessageHandler
-from PySide6.QtGui import QOpenGLContext
-from vispy import app, gloo
+from PySide6.QtCore import QSize
+from PySide6.QtGui import (
+    QImage,
+    QOffscreenSurface,
+    QOpenGLContext,
+    QSurfaceFormat,
+)
+from PySide6.QtOpenGL import QOpenGLFramebufferObject, QOpenGLFramebufferObjectFormat
+from vispy import gloo
+from vispy.gloo.context import FakeCanvas, set_current_canvas
 
 from app.views.body_mesh import Mesh
 from app.views.orbit import Orbit
 from app.views.segments import Segments
-
-# vispy puts a handler of its own in place of whoever hears Qt's messages; put that one back.
-_message_handler = qInstallMessageHandler(None)
-_APP = app.use_app("pyside6")
-qInstallMessageHandler(_message_handler)
 
 GHOST_OPACITY, TRUTH_OPACITY = 0.35, 0.6
 SAMPLES = 4  # points per pixel, for smooth edges
@@ -197,56 +200,72 @@ class LineLayer:
         self._program.draw("triangles", self._faces)
 
 
-def _is_drawn_by_processor() -> bool:
-    """Whether OpenGL, of which vispy has just made a context, runs without a graphics card."""
-    context = QOpenGLContext.currentContext()
-    if context is None:
-        return False
-    renderer = str(context.functions().glGetString(gloo.gl.GL_RENDERER)).lower()
-    return any(name in renderer for name in SOFTWARE_RENDERERS)
+class GlScene:
+    """Layers of triangles and lines, and the OpenGL context that draws them into an image.
 
-
-class GlCanvas(app.Canvas):
-    """The OpenGL area; its Qt widget is `native`, which needs a parent.
-
-    Parameters
-    ----------
-    prepare : bound method
-        Called before each drawing; brings `orbit`, `background` and the layers up to date. Held
-        weakly: a view in a reference cycle would be destroyed by the garbage collector, which may
-        run while another OpenGL area is being painted, and that crashes.
+    Use it in the thread of the window.
     """
 
-    def __init__(self, prepare: Callable[[], None]) -> None:
-        self._prepare = weakref.WeakMethod(prepare)
-        self._contents: dict[str, Any] = {}  # by layer, what its `set` takes
+    def __init__(self) -> None:
+        self._contents: dict[str, Mesh | Segments] = {}
         self._stale: set[str] = set()
         self._layers: dict[str, MeshLayer | LineLayer] = {}
-        self.orbit = Orbit()
-        self.background = (0.0, 0.0, 0.0)
-        # No parent here: vispy would keep a reference to it, and close a cycle.
-        super().__init__(keys=None, app=_APP, config={"samples": SAMPLES})
-        if _is_drawn_by_processor():
-            # Smooth edges would make every picture three times as slow.
-            form = self.native.format()
-            form.setSamples(0)
-            self.native.setFormat(form)
+        self._context = QOpenGLContext()
+        self._surface = QOffscreenSurface()
+        self._surface.create()
+        self._context.setFormat(_desktop_format())
+        self.is_valid = self._context.create() and self._make_current()
+        self._target: QOpenGLFramebufferObject | None = None
+        self._samples = 0
+        if self.is_valid:
+            # Where vispy's commands gather: they are carried out in the context that is current.
+            self._commands = FakeCanvas()
+            self._samples = 0 if self._is_drawn_by_processor() else SAMPLES
+            self._context.doneCurrent()
 
     def set_layer(self, name: str, content: Mesh | Segments) -> None:
         """Replace what one of the layers shows: floor, bodies, lines, ghost or truth."""
         self._contents[name] = content
         self._stale.add(name)
 
-    def on_initialize(self, event: object) -> None:
-        """Forget what was on the card: a window that is docked or floated may get a new context."""
-        self._layers = {}
-        self._stale = set(self._contents)
+    def image(
+        self, orbit: Orbit, background: tuple[float, float, float], size: QSize, pixel_ratio: float
+    ) -> QImage:
+        """Draw the layers.
 
-    def on_draw(self, event: object) -> None:
-        prepare = self._prepare()
-        if prepare is None:
-            return  # the view is gone
-        prepare()
+        Parameters
+        ----------
+        orbit : Orbit
+            From where.
+        background : (float, float, float)
+            RGB 0..1.
+        size : QSize
+            Device pixels.
+        pixel_ratio : float
+            Device pixels per logical one.
+
+        Returns
+        -------
+        QImage
+            Null where there is no OpenGL.
+        """
+        if not (self.is_valid and self._make_current()):
+            return QImage()
+        set_current_canvas(self._commands)
+        self._commands.flush()  # which lets go of what is bound, so before the target is
+        target = self._target_of(size)
+        target.bind()
+        self._draw(_sight(orbit, size, pixel_ratio), background)
+        self._commands.flush()
+        # Lines that are half see-through make the picture so as well.
+        image = target.toImage()
+        image.reinterpretAsFormat(QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(pixel_ratio)
+        target.release()
+        self._context.doneCurrent()
+        return image
+
+    def _draw(self, sight: Sight, background: tuple[float, float, float]) -> None:
         if not self._layers:
             # In the order of drawing: lines must find the bodies that hide them.
             self._layers = {
@@ -259,24 +278,47 @@ class GlCanvas(app.Canvas):
         for name in self._stale:
             self._layers[name].set(self._contents[name])
         self._stale = set()
-        width, height = self.physical_size
-        gloo.set_viewport(0, 0, width, height)
+        gloo.set_viewport(0, 0, *sight.size)
         gloo.set_depth_mask(True)
         gloo.set_state(
             blend_func=("src_alpha", "one_minus_src_alpha"), cull_face=False, depth_func="lequal"
         )
-        gloo.clear(color=(*self.background, 1.0), depth=True)
-        sight = self._sight(width, height)
+        gloo.clear(color=(*background, 1.0), depth=True)
         for layer in self._layers.values():
             layer.draw(sight)
 
-    def _sight(self, width: int, height: int) -> Sight:
-        right, _, backward = self.orbit.axes
-        light = 0.35 * right + np.array([0.0, 0.0, 0.8]) + 0.45 * backward
-        return Sight(
-            self.orbit.matrix(width / height),
-            self.orbit.eye,
-            light / np.linalg.norm(light),
-            (width, height),
-            self.native.devicePixelRatioF(),
-        )
+    def _target_of(self, size: QSize) -> QOpenGLFramebufferObject:
+        if self._target is None or self._target.size() != size:
+            form = QOpenGLFramebufferObjectFormat()
+            form.setAttachment(QOpenGLFramebufferObject.Attachment.Depth)
+            form.setSamples(self._samples)
+            self._target = QOpenGLFramebufferObject(size, form)
+        return self._target
+
+    def _make_current(self) -> bool:
+        return self._context.makeCurrent(self._surface)
+
+    def _is_drawn_by_processor(self) -> bool:
+        """Whether there is no graphics card: smooth edges would then take three times as long."""
+        renderer = str(self._context.functions().glGetString(gloo.gl.GL_RENDERER)).lower()
+        return any(name in renderer for name in SOFTWARE_RENDERERS)
+
+
+def _desktop_format() -> QSurfaceFormat:
+    """OpenGL 2.1, which the shaders are written for."""
+    form = QSurfaceFormat()
+    form.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
+    form.setVersion(2, 1)
+    return form
+
+
+def _sight(orbit: Orbit, size: QSize, pixel_ratio: float) -> Sight:
+    right, _, backward = orbit.axes
+    light = 0.35 * right + np.array([0.0, 0.0, 0.8]) + 0.45 * backward
+    return Sight(
+        orbit.matrix(size.width() / size.height()),
+        orbit.eye,
+        light / np.linalg.norm(light),
+        (size.width(), size.height()),
+        pixel_ratio,
+    )
