@@ -1,6 +1,7 @@
 """The one thread that decodes the frames to be shown."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from pose_core.video import VideoReader
 CACHE_BYTES = 256 * 2**20
 NEIGHBOURS = 12  # frames decoded on either side of the one shown, for stepping
 MAX_AHEAD = 60  # frames decoded ahead while playing
+REST_S = 1.0  # without a request, before the clip is gone through for the previews
 PREVIEW_DELAY_MS = 60  # a jump that takes longer shows a preview first
 MAX_SWEPT_FRAMES = 5000  # longer clips have no previews made of every part beforehand
 
@@ -27,6 +29,7 @@ class _OpenClip:
     cache: FrameCache
     previews: PreviewStore
     errors: dict[int, PoseStageError] = field(default_factory=dict)
+    read_position: int = -1  # the last frame decoded; going on is quick, going back is not
     sweep_position: int = 0
 
     @property
@@ -37,12 +40,18 @@ class _OpenClip:
         """Whether there is nothing (more) to be done for a frame."""
         return index in self.cache or index in self.errors
 
+    def unsettled(self, first: int, last: int) -> Iterator[int]:
+        """Frames of a stretch, clipped to the clip, that are still to be decoded."""
+        stretch = range(max(first, 0), min(last, self.clip.num_frames - 1) + 1)
+        return (index for index in stretch if not self.is_settled(index))
+
 
 class FrameDecoder(QObject):
     """Delivers frames of the open clip; the newest request wins.
 
-    While playing it decodes ahead, at rest the neighbours of the frame shown, and then goes
-    once through the clip for the previews.
+    While playing it decodes ahead, at rest the neighbours of the frame shown, and after a while
+    goes once through the clip for the previews. To go back means to decode from the keyframe
+    before, often hundreds of frames: so it is done seldom, and brings several frames at once.
 
     Attributes
     ----------
@@ -64,6 +73,7 @@ class FrameDecoder(QObject):
         self._open: _OpenClip | None = None
         self._wanted: int | None = None
         self._position = 0
+        self._asked_at = 0.0
         self._is_playing = False
         self._is_idle_work_allowed = True
         self._is_stopping = False
@@ -104,6 +114,7 @@ class FrameDecoder(QObject):
         image = state.cache.get(index)
         with self._condition:
             self._position = index
+            self._asked_at = time.monotonic()
             self._wanted = None if state.is_settled(index) else index
             self._condition.notify()
         if image is not None:
@@ -175,7 +186,7 @@ class FrameDecoder(QObject):
                     # Nothing may hold a closed clip's file open.
                     if reader is not None and served is not self._open:
                         break
-                    self._condition.wait()
+                    self._condition.wait(REST_S)  # then the sweep may have its turn
                 state, is_stopping = self._open, self._is_stopping
             if reader is not None and (is_stopping or served is not state):
                 reader.close()
@@ -198,6 +209,7 @@ class FrameDecoder(QObject):
             state.errors[index] = error
             self._decoded.emit(state, index, error)
             return reader
+        state.read_position = index
         with self._condition:
             is_needed = self._is_near(index) or state.cache.has_room_for(image.nbytes)
         if is_needed:
@@ -216,24 +228,43 @@ class FrameDecoder(QObject):
         if state is None:
             return None
         if self._wanted is not None and not state.is_settled(self._wanted):
-            return self._wanted
-        for index in self._frames_around(state):
-            if not state.is_settled(index):
-                return index
-        if self._is_playing or not self._is_idle_work_allowed:
-            return None
+            return self._on_the_way(state, self._wanted)
+        job = next(self._frames_around(state), None)
+        is_at_rest = time.monotonic() - self._asked_at >= REST_S
+        if job is not None or self._is_playing or not (self._is_idle_work_allowed and is_at_rest):
+            return job
         return self._next_of_sweep(state)
+
+    def _on_the_way(self, state: _OpenClip, wanted: int) -> int:
+        """The frame to decode for the sake of a wanted one.
+
+        Somebody who steps back wants the frames before it next, and they are passed anyway.
+        """
+        num_near = self._num_near(state)
+        is_step_back = 0 <= state.read_position - wanted <= 3 * num_near
+        is_on_the_way = 0 < wanted - state.read_position <= num_near
+        if is_step_back:
+            return next(state.unsettled(wanted - num_near, wanted))
+        return next(state.unsettled(state.read_position + 1, wanted)) if is_on_the_way else wanted
+
+    def _num_near(self, state: _OpenClip) -> int:
+        """How many frames on either side are kept ready."""
+        fitting = state.cache.max_bytes // max(state.frame_bytes, 1)
+        return min(NEIGHBOURS, fitting // 4)
 
     def _frames_around(self, state: _OpenClip) -> Iterator[int]:
         """Frames to have ready at the present position, in the order of decoding."""
-        fitting = max(1, state.cache.max_bytes // max(state.frame_bytes, 1))
+        position = self._position
         if self._is_playing:
-            num_ahead, num_behind = min(MAX_AHEAD, fitting // 2), 0
-        else:
-            num_ahead = num_behind = min(NEIGHBOURS, fitting // 4)
-        first = max(self._position - num_behind, 0)
-        last = min(self._position + num_ahead, state.clip.num_frames - 1)
-        yield from range(first, last + 1)
+            fitting = max(1, state.cache.max_bytes // max(state.frame_bytes, 1))
+            yield from state.unsettled(position, position + min(MAX_AHEAD, fitting // 2))
+            return
+        num_near = self._num_near(state)
+        yield from state.unsettled(position, position + num_near)
+        is_scarce = any(True for _ in state.unsettled(position - num_near // 2, position))
+        # Those before it all at once, in one pass.
+        if is_scarce or 0 < position - state.read_position <= num_near:
+            yield from state.unsettled(position - num_near, position)
 
     def _next_of_sweep(self, state: _OpenClip) -> int | None:
         """Next frame of the one pass that fills the cache and makes the previews."""

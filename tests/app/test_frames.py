@@ -6,7 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 
 from app.workers.frame_cache import FrameCache, PreviewStore
 from app.workers.frame_decoder import FrameDecoder
-from pose_core.video import open_clip
+from pose_core.video import VideoReader, open_clip
 
 KEYS = [
     (Qt.Key.Key_Right, Qt.KeyboardModifier.NoModifier, 1),
@@ -112,6 +112,30 @@ def test_the_decoder_serves_the_newest_wish_and_keeps_to_its_memory(
         assert decoder._open.cache.num_bytes <= 10 * frame_bytes
     finally:
         decoder.shut_down()
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_stepping_seldom_goes_back_in_the_file(numbered_clip, qtbot, monkeypatch, step):
+    """Each way back is decoded from a keyframe on, which may lie hundreds of frames before."""
+    clip, start, num_steps, seeks = open_clip(numbered_clip), 45, 30, []
+    seek = VideoReader._seek
+    monkeypatch.setattr(VideoReader, "_seek", lambda *args: seeks.append(args[1]) or seek(*args))
+    decoder = FrameDecoder()
+    try:
+        decoder.open(clip)
+        for k in range(num_steps + 1):
+            frame = start + k * step
+            if frame in decoder._open.cache:
+                decoder.request(frame)
+                continue
+            with qtbot.waitSignal(decoder.frame_ready, check_params_cb=lambda i, _, p: not p):
+                decoder.request(frame)
+        last = start + num_steps * step
+        ready = {i for i in range(last - 12, last + 13) if 0 <= i < clip.num_frames}
+        qtbot.waitUntil(lambda: all(i in decoder._open.cache for i in ready))
+    finally:
+        decoder.shut_down()
+    assert len(seeks) <= 8
 
 
 def test_the_cache_drops_what_was_not_used_for_longest():
