@@ -4,6 +4,7 @@ Balls for left, cubes for right, octahedra for the middle: the shapes of the 2D 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,14 +41,16 @@ class Mesh:
     @classmethod
     def joined(cls, meshes: list["Mesh"]) -> "Mesh":
         """Put meshes into one."""
+        if len(meshes) == 1:
+            return meshes[0]
         if not meshes:
             nothing = np.zeros((0, 3), np.float32)
             return cls(nothing, nothing, nothing, np.zeros((0, 3), np.uint32))
         offsets = np.cumsum([0] + [len(mesh.positions) for mesh in meshes[:-1]])
         return cls(
-            np.concatenate([mesh.positions for mesh in meshes]).astype(np.float32),
-            np.concatenate([mesh.normals for mesh in meshes]).astype(np.float32),
-            np.concatenate([mesh.colours for mesh in meshes]).astype(np.float32),
+            np.concatenate([mesh.positions for mesh in meshes]),
+            np.concatenate([mesh.normals for mesh in meshes]),
+            np.concatenate([mesh.colours for mesh in meshes]),
             np.concatenate(
                 [mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]
             ).astype(np.uint32),
@@ -111,18 +114,6 @@ class Shape:
                 triangles += [corners[:3], [corners[0], *corners[2:]]]
         return cls.flat(np.array(triangles), 2)
 
-    def at(self, centres: np.ndarray, radius: float, colour: np.ndarray) -> Mesh:
-        """Repeat the shape at (N, 3) centres."""
-        count = len(self.positions)
-        positions = centres[:, None] + radius * self.positions
-        offsets = count * np.arange(len(centres))[:, None, None]
-        return Mesh(
-            positions.reshape(-1, 3),
-            np.tile(self.normals, (len(centres), 1)),
-            np.broadcast_to(colour, (count * len(centres), 3)),
-            (self.faces + offsets).reshape(-1, 3),
-        )
-
 
 # Radii that make the three look equally large.
 _JOINTS = {
@@ -130,7 +121,18 @@ _JOINTS = {
     "right": (Shape.cube(), JOINT_RADIUS_M * 0.84),
     "middle": (Shape.octahedron(), JOINT_RADIUS_M * 1.25),
 }
-_SIDE_JOINTS = {side: np.array([s == side for s in SIDES]) for side in _JOINTS}
+
+# Tapered tubes, open at their ends, which lie inside the joints.
+_ANGLES = 2 * np.pi * np.arange(NUM_SIDES) / NUM_SIDES
+_COSINES, _SINES = np.cos(_ANGLES), np.sin(_ANGLES)
+_HERE = np.arange(NUM_SIDES)
+_AFTER = (_HERE + 1) % NUM_SIDES
+_TUBE_FACES = np.concatenate(
+    [
+        np.stack([_HERE, _AFTER, _HERE + NUM_SIDES], 1),
+        np.stack([_AFTER, _AFTER + NUM_SIDES, _HERE + NUM_SIDES], 1),
+    ]
+)
 
 
 def body_mesh(
@@ -138,7 +140,7 @@ def body_mesh(
     thickness: float = 1.0,
     fade: float = 0.0,
     fade_to: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    colour: np.ndarray | None = None,
+    colour: tuple[float, float, float] | None = None,
 ) -> Mesh:
     """Triangles of skeletons.
 
@@ -150,31 +152,92 @@ def body_mesh(
         1 for the usual bones and joints.
     fade : float
         Share of `fade_to`, an RGB colour 0..1, in all colours.
-    colour : (3,) ndarray, optional
+    colour : (float, float, float), optional
         RGB 0..1 of everything, in place of the colours of the sides.
+
+    Returns
+    -------
+    Mesh
+        As long as the same joints are known, `colours` and `faces` are the same objects.
+    """
+    known = np.isfinite(poses).all(axis=-1)
+    frame = _frame(known.tobytes(), thickness, fade, tuple(fade_to), colour)
+    points = np.asarray(poses, dtype=np.float64).reshape(-1, 3)
+    ring = _rings(points[frame.bones[:, 0]], points[frame.bones[:, 1]])  # (B, K, 3)
+    first, last = (thickness * radius for radius in BONE_RADII_M)
+    tubes = np.stack([first * ring, last * ring], axis=1) + points[frame.bones][:, :, None]
+    positions = [points[frame.joints] + frame.offsets, tubes.reshape(-1, 3)]
+    normals = [frame.normals, np.stack([ring, ring], axis=1).reshape(-1, 3)]
+    return Mesh(
+        np.concatenate(positions).astype(np.float32),
+        np.concatenate(normals).astype(np.float32),
+        frame.colours,
+        frame.faces,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """What a mesh has in common with those of other poses of which the same joints are known.
+
+    Parameters
+    ----------
+    joints : (N,) ndarray
+        For each corner of a joint's shape the joint, counted through all poses.
+    offsets, normals : (N, 3) ndarray
+        From the joint to the corner, metres, and the direction of the surface there.
+    bones : (B, 2) ndarray
+        Parent and child of each tube, counted through all poses.
+    colours, faces : ndarray
+        As in `Mesh`: first the joints, then the tubes.
     """
 
-    def faded(rgb: np.ndarray) -> np.ndarray:
-        rgb = rgb if colour is None else np.broadcast_to(colour, rgb.shape)
-        return rgb + fade * (np.array(fade_to) - rgb)
+    joints: np.ndarray
+    offsets: np.ndarray
+    normals: np.ndarray
+    bones: np.ndarray
+    colours: np.ndarray
+    faces: np.ndarray
 
-    poses = np.asarray(poses, dtype=np.float64)
-    known = np.all(np.isfinite(poses), axis=-1)
-    meshes = []
-    for side, (shape, radius) in _JOINTS.items():
-        centres = poses[known & _SIDE_JOINTS[side]]
-        if len(centres):
-            meshes.append(shape.at(centres, radius * thickness, faded(SIDE_RGB[side])))
+
+@lru_cache(maxsize=64)
+def _frame(
+    known_bytes: bytes,
+    thickness: float,
+    fade: float,
+    fade_to: tuple[float, ...],
+    colour: tuple[float, ...] | None,
+) -> _Frame:
+    known = np.frombuffer(known_bytes, dtype=bool).reshape(-1, len(SIDES))
+    rgb = JOINT_RGB if colour is None else np.tile(colour, (len(SIDES), 1))
+    rgb = rgb + fade * (np.array(fade_to) - rgb)
+    joints, offsets, normals, faces = [], [], [], [np.zeros((0, 3), int)]
+    num_corners = 0
+    for person, joint in np.argwhere(known).tolist():
+        shape, radius = _JOINTS[SIDES[joint]]
+        joints.append(np.full(len(shape.positions), person * len(SIDES) + joint))
+        offsets.append(thickness * radius * shape.positions)
+        normals.append(shape.normals)
+        faces.append(shape.faces + num_corners)
+        num_corners += len(shape.positions)
     drawn = known[:, BONES[:, 0]] & known[:, BONES[:, 1]]
-    if drawn.any():
-        starts, ends = poses[:, BONES[:, 0]][drawn], poses[:, BONES[:, 1]][drawn]
-        colours = np.broadcast_to(JOINT_RGB[BONES[:, 1]], (len(poses), len(BONES), 3))[drawn]
-        meshes.append(_bones(starts, ends, faded(colours), thickness))
-    return Mesh.joined(meshes)
+    people, bones = np.nonzero(drawn)
+    tubes = 2 * NUM_SIDES * np.arange(len(bones))[:, None, None] + num_corners
+    faces.append((_TUBE_FACES + tubes).reshape(-1, 3))
+    at_corners = np.concatenate([np.zeros(0, int), *joints])
+    colours = [rgb[at_corners % len(SIDES)], np.repeat(rgb[BONES[bones, 1]], 2 * NUM_SIDES, axis=0)]
+    return _Frame(
+        at_corners,
+        np.concatenate([np.zeros((0, 3)), *offsets]),
+        np.concatenate([np.zeros((0, 3)), *normals]),
+        len(SIDES) * people[:, None] + BONES[bones],
+        np.concatenate(colours).astype(np.float32),
+        np.concatenate(faces).astype(np.uint32),
+    )
 
 
-def _bones(starts: np.ndarray, ends: np.ndarray, colours: np.ndarray, thickness: float) -> Mesh:
-    """Tapered tubes from (N, 3) to (N, 3), open at their ends, which lie inside the joints."""
+def _rings(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """(N, NUM_SIDES, 3) unit vectors around the way from (N, 3) to (N, 3)."""
     along = ends - starts
     length = np.linalg.norm(along, axis=1, keepdims=True)
     along = np.where(length > 1e-9, along / np.maximum(length, 1e-9), [0.0, 0.0, 1.0])
@@ -182,24 +245,4 @@ def _bones(starts: np.ndarray, ends: np.ndarray, colours: np.ndarray, thickness:
     u = np.cross(along, helper)
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     v = np.cross(along, u)
-    angles = 2 * np.pi * np.arange(NUM_SIDES) / NUM_SIDES
-    ring = np.cos(angles)[:, None] * u[:, None] + np.sin(angles)[:, None] * v[:, None]  # (N, K, 3)
-    first, last = (thickness * radius for radius in BONE_RADII_M)
-    positions = np.concatenate(
-        [starts[:, None] + first * ring, ends[:, None] + last * ring], axis=1
-    )
-    here = np.arange(NUM_SIDES)
-    after = (here + 1) % NUM_SIDES
-    faces = np.concatenate(
-        [
-            np.stack([here, after, here + NUM_SIDES], 1),
-            np.stack([after, after + NUM_SIDES, here + NUM_SIDES], 1),
-        ]
-    )
-    offsets = 2 * NUM_SIDES * np.arange(len(starts))[:, None, None]
-    return Mesh(
-        positions.reshape(-1, 3),
-        np.concatenate([ring, ring], axis=1).reshape(-1, 3),
-        np.repeat(colours, 2 * NUM_SIDES, axis=0),
-        (faces + offsets).reshape(-1, 3),
-    )
+    return _COSINES[:, None] * u[:, None] + _SINES[:, None] * v[:, None]

@@ -143,19 +143,22 @@ class MeshLayer:
         self._program["u_opacity"] = opacity
         self._is_solid = opacity == 1.0
         self._faces = gloo.IndexBuffer()
-        self._num_faces = 0
+        self._mesh = Mesh.joined([])
 
     def set(self, mesh: Mesh) -> None:
         """Replace the triangles."""
-        self._num_faces = len(mesh.faces)
-        if self._num_faces:
-            self._program["a_position"] = mesh.positions
-            self._program["a_normal"] = mesh.normals
+        before, self._mesh = self._mesh, mesh
+        if not len(mesh.faces):
+            return
+        self._program["a_position"] = mesh.positions
+        self._program["a_normal"] = mesh.normals
+        if mesh.colours is not before.colours:
             self._program["a_colour"] = mesh.colours
+        if mesh.faces is not before.faces:
             self._faces.set_data(mesh.faces)
 
     def draw(self, sight: Sight) -> None:
-        if not self._num_faces:
+        if not len(self._mesh.faces):
             return
         self._program["u_matrix"] = sight.matrix.T.astype(np.float32)
         self._program["u_eye"] = sight.eye.astype(np.float32)
@@ -204,12 +207,21 @@ class GlScene:
     """Layers of triangles and lines, and the OpenGL context that draws them into an image.
 
     Use it in the thread of the window.
+
+    Attributes
+    ----------
+    is_valid : bool
+        False where there is no OpenGL.
+    bodies, ghost, truth : MeshLayer
+    floor, lines : LineLayer
     """
 
     def __init__(self) -> None:
-        self._contents: dict[str, Mesh | Segments] = {}
-        self._stale: set[str] = set()
-        self._layers: dict[str, MeshLayer | LineLayer] = {}
+        self.bodies = MeshLayer()
+        self.floor = LineLayer()
+        self.lines = LineLayer()
+        self.ghost = MeshLayer(GHOST_OPACITY)
+        self.truth = MeshLayer(TRUTH_OPACITY)
         self._context = QOpenGLContext()
         self._surface = QOffscreenSurface()
         self._surface.create()
@@ -222,11 +234,6 @@ class GlScene:
             self._commands = FakeCanvas()
             self._samples = 0 if self._is_drawn_by_processor() else SAMPLES
             self._context.doneCurrent()
-
-    def set_layer(self, name: str, content: Mesh | Segments) -> None:
-        """Replace what one of the layers shows: floor, bodies, lines, ghost or truth."""
-        self._contents[name] = content
-        self._stale.add(name)
 
     def image(
         self, orbit: Orbit, background: tuple[float, float, float], size: QSize, pixel_ratio: float
@@ -266,25 +273,14 @@ class GlScene:
         return image
 
     def _draw(self, sight: Sight, background: tuple[float, float, float]) -> None:
-        if not self._layers:
-            # In the order of drawing: lines must find the bodies that hide them.
-            self._layers = {
-                "bodies": MeshLayer(),
-                "floor": LineLayer(),
-                "lines": LineLayer(),
-                "ghost": MeshLayer(GHOST_OPACITY),
-                "truth": MeshLayer(TRUTH_OPACITY),
-            }
-        for name in self._stale:
-            self._layers[name].set(self._contents[name])
-        self._stale = set()
         gloo.set_viewport(0, 0, *sight.size)
         gloo.set_depth_mask(True)
         gloo.set_state(
             blend_func=("src_alpha", "one_minus_src_alpha"), cull_face=False, depth_func="lequal"
         )
         gloo.clear(color=(*background, 1.0), depth=True)
-        for layer in self._layers.values():
+        # Lines must find the bodies that hide them.
+        for layer in (self.bodies, self.floor, self.lines, self.ghost, self.truth):
             layer.draw(sight)
 
     def _target_of(self, size: QSize) -> QOpenGLFramebufferObject:

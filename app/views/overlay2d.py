@@ -140,7 +140,7 @@ def draw_thin(
     ]
     for stroke, width in ((_OUTLINE, 4.4), (colour, 2.6)):
         pen = QPen(stroke, width * pixel_ratio)
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        pen.setCapStyle(Qt.PenCapStyle.SquareCap)  # round ones take Qt many times as long
         painter.setPen(pen)
         painter.drawLines(bones)
 

@@ -41,7 +41,7 @@ WHEEL_FACTOR = 1.15
 RESET_ANGLES = (-32.0, 14.0)
 PRESETS = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 90.0), "camera": (0.0, 0.0)}
 GHOST_THICKNESS = 0.8
-TRUTH_RGB = np.array(TRUTH) / 255
+TRUTH_RGB = (TRUTH[0] / 255, TRUTH[1] / 255, TRUTH[2] / 255)
 CORNER_PX = 10
 FRAMING = 1.1  # room around what is brought into view
 FOLLOWED_RADIUS_M = 1.1
@@ -317,7 +317,7 @@ class Skeleton3DView(QWidget):
 
     def _scene_image(self, size: QSize, ratio: float) -> QImage:
         """The scene; drawn anew only where it is another one."""
-        if self._is_image_stale or self._image.size() != size:
+        if self._scene.is_valid and (self._is_image_stale or self._image.size() != size):
             self._prepare()
             self._image = self._scene.image(self._orbit, self._theme.background, size, ratio)
             self._is_image_stale = False
@@ -343,17 +343,18 @@ class Skeleton3DView(QWidget):
     def _prepare(self) -> None:
         """Give the scene what has changed since the last drawing."""
         if "floor" in self._stale:
-            self._scene.set_layer("floor", self._floor())
+            self._scene.floor.set(self._floor())
         if "people" in self._stale:
-            self._scene.set_layer(
-                "bodies", bodies_at(self._people, self._frame, self._theme.background)
-            )
-            self._scene.set_layer("lines", self._lines())
-            ghost = np.stack(self._ghost) if self._ghost else np.zeros((0, 17, 3))
-            ghost_mesh = body_mesh(to_scene(ghost, self._level), GHOST_THICKNESS)
-            self._scene.set_layer("ghost", ghost_mesh)
-            self._scene.set_layer("truth", self._true_body())
+            self._scene.bodies.set(bodies_at(self._people, self._frame, self._theme.background))
+            self._scene.lines.set(self._lines())
+            self._scene.ghost.set(self._ghosts())
+            self._scene.truth.set(self._true_body())
         self._stale = set()
+
+    def _ghosts(self) -> Mesh:
+        if not self._ghost:
+            return Mesh.joined([])
+        return body_mesh(to_scene(np.stack(self._ghost), self._level), GHOST_THICKNESS)
 
     def _true_body(self) -> Mesh:
         if self._truth is None or not 0 <= self._frame < len(self._truth):
