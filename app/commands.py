@@ -117,23 +117,9 @@ class EditFrames(StepCommand):
         end: int,
     ) -> None:
         change = Change("poses", (after.track_id,), start, end)
-        session = _session(document)
-        before = session.track(after.track_id)
+        before = _session(document).track(after.track_id)
         patch = Patch.of_frames(before, after, models, start, end)
         super().__init__(document, Step(text, (change,), patch), is_restored=False)
-        tracks = tuple(after if track is before else track for track in session.tracks)
-        back = Patch.of_frames(after, before, models, start, end)
-        self._made = (session, session.with_tracks(tracks), back)
-
-    def redo(self) -> None:
-        """The first time the person is there already: in a long clip a copy takes a while."""
-        made, self._made = self._made, None
-        if made is None or made[0] is not self._document.session:
-            super().redo()
-            return
-        _, session, back = made
-        self.step = replace(self.step, patch=back)
-        self._document.apply(session, self.step.changes)
 
 
 class SetScale(SessionCommand):

@@ -25,6 +25,7 @@ from app import bootstrap
 from app.main_window import MainWindow
 from app.operations import edit_poses, editing, save_session
 from app.settings import Settings
+from pose_core.analysis.keypoint_edits import shifted
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Session, Track
 from pose_core.session_io import load_session_file
@@ -150,6 +151,8 @@ class Benchmark:
         edits = {
             "rename a person": lambda: editing.rename(context, 1, "Ada"),
             "move a joint": lambda: edit_poses.set_pose(context, self._first, "model", 50, pose),
+            "move a keypoint": lambda: self._move_keypoint(60),
+            "move another keypoint": lambda: self._move_keypoint(61),
             "smooth 1000 frames": lambda: edit_poses.smooth(
                 context, self._first, "model", 100, 1100
             ),
@@ -161,6 +164,12 @@ class Benchmark:
             report("   undo", self._heart.measure(stack.undo, lambda: True))
             report("   redo", self._heart.measure(stack.redo, lambda: True))
             wait(300)
+
+    def _move_keypoint(self, frame: int) -> None:
+        editor = self._window.annotation.editor
+        pose = editor.pose(frame)
+        assert pose is not None
+        editor.set_pose(frame, shifted(pose, np.array([3]), 2.0, 1.0), "Move a Keypoint")
 
     @property
     def _first(self) -> Track:

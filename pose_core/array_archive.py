@@ -6,7 +6,6 @@ not read but mapped into memory, and the system fetches from disk what is looked
 
 import json
 import math
-import mmap
 import os
 import struct
 import sys
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pose_core.array_files import check_size, read_header
+from pose_core.array_versions import FileMapping, map_file
 
 ALIGNMENT = 64
 PADDING_ID = 0xD935  # of the extra field, as Android's zipalign writes it
@@ -127,10 +127,10 @@ class ArchiveReader:
             raise ValueError("its arrays are larger than the file")
         mapping = None
         if CAN_MAP and size > MAP_FROM_BYTES:
-            mapping = mmap.mmap(self._handle.fileno(), 0, access=mmap.ACCESS_READ)
+            mapping = map_file(self._handle.fileno())
         return {key: self._array(info, mapping) for key, info in infos.items()}
 
-    def _array(self, info: zipfile.ZipInfo, mapping: mmap.mmap | None) -> np.ndarray:
+    def _array(self, info: zipfile.ZipInfo, mapping: FileMapping | None) -> np.ndarray:
         with self._zip.open(info) as member:
             shape, is_fortran, dtype = read_header(member, info)
             num_values, start = math.prod(shape), member.tell()

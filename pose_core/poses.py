@@ -1,10 +1,11 @@
 """2D keypoints and 3D poses of one person over time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from pose_core.array_versions import with_frames
 from pose_core.errors import ConfigError
 from pose_core.skeleton import H36M_17, Skeleton
 
@@ -82,6 +83,42 @@ class Keypoints2D:
             float(self.frame_scores[self.present_mask].mean()) if self.present_mask.any() else 0.0
         )
 
+    @cached_property
+    def edited_mask(self) -> np.ndarray:
+        """(T,) bool: frames in which something was set by hand or interpolated."""
+        sources = np.asarray(self.sources)
+        mask = np.zeros(len(sources), dtype=bool)
+        # Neither `isin` nor `any` along so short an axis: they take long in a million frames.
+        is_edited = (sources == SOURCE_USER) | (sources == SOURCE_INTERPOLATED)
+        mask[np.flatnonzero(is_edited) // sources.shape[1]] = True
+        return mask
+
+    def with_frames(self, start: int, part: "Keypoints2D") -> "Keypoints2D":
+        """The same with the frames of `part` from `start` on; of the others nothing is copied."""
+        other = Keypoints2D(
+            with_frames(self.xy, 0, start, part.xy),
+            with_frames(self.scores, 0, start, part.scores),
+            self.skeleton,
+            with_frames(np.asarray(self.sources), 0, start, np.asarray(part.sources)),
+        )
+        other.take_over(self, start, start + len(part))
+        return other
+
+    def part(self, start: int, end: int) -> "Keypoints2D":
+        """The frames ``start <= frame < end`` alone, as views."""
+        frames = slice(start, end)
+        sources = np.asarray(self.sources)[frames]
+        return Keypoints2D(self.xy[frames], self.scores[frames], self.skeleton, sources)
+
+    def take_over(self, known: "Keypoints2D", start: int, end: int) -> None:
+        """Find out nothing anew that is known of keypoints which differ in some frames alone."""
+        part = self.part(start, end)
+        for name in ("present_mask", "frame_scores", "edited_mask"):
+            if name in known.__dict__:
+                values = known.__dict__[name].copy()
+                values[start:end] = getattr(part, name)
+                self.__dict__[name] = values
+
 
 @dataclass(frozen=True, eq=False)
 class Poses3D:
@@ -131,3 +168,18 @@ class Poses3D:
     def camera_xyz(self) -> np.ndarray:
         """(T, J, 3) positions in camera coordinates, metres; NaN where the root is unknown."""
         return self.xyz + np.asarray(self.root)[:, None]
+
+    def with_frames(self, start: int, stages: np.ndarray, root: np.ndarray) -> "Poses3D":
+        """The same with other poses from a frame on; of the other frames nothing is copied.
+
+        Parameters
+        ----------
+        start : int
+        stages : (S, N, J, 3) ndarray
+        root : (N, 3) ndarray
+        """
+        return replace(
+            self,
+            stages=with_frames(self.stages, 1, start, stages),
+            root=with_frames(np.asarray(self.root), 0, start, root),
+        )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pose_core import json_patch
+from pose_core.array_versions import with_frames
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.session import Session, Track
 from pose_core.session_parts import Arrays, frame_axis, parts_of, session_of, track_parts
@@ -141,15 +142,31 @@ class Patch:
             if isinstance(change, Frames):
                 axis = frame_axis(name)
                 back[name] = Frames(change.start, change.of(arrays[name], axis).copy())
-                arrays[name] = arrays[name].copy()
-                change.of(arrays[name], axis)[...] = change.values
+                arrays[name] = with_frames(arrays[name], axis, change.start, change.values)
             else:
                 back[name] = arrays.pop(name, None)
                 if change is not None:
                     arrays[name] = change
         new_description = json_patch.patched(description, self.description)
         other = session_of(new_description, arrays, session.clip, session)
+        self._take_over(session, other)
         return other, Patch(json_patch.diff(new_description, description), back)
+
+    def _take_over(self, session: Session, other: Session) -> None:
+        """Let keypoints of which some frames are others keep what is known of the rest."""
+        before = {track.track_id: track.keypoints for track in session.tracks}
+        for track in other.tracks:
+            key, known = f"track{track.track_id}", before.get(track.track_id)
+            if known is None or track.keypoints is known:
+                continue
+            changes = [self.arrays.get(f"{key}.{part}") for part in ("xy", "scores", "sources")]
+            parts = [change for change in changes if isinstance(change, Frames)]
+            if all(change is None or isinstance(change, Frames) for change in changes):
+                track.keypoints.take_over(
+                    known,
+                    min((part.start for part in parts), default=0),
+                    max((part.start + len(part.values) for part in parts), default=0),
+                )
 
 
 def joined(older: Patch, newer: Patch, session: Session) -> Patch:

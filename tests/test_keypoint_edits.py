@@ -13,7 +13,6 @@ from pose_core.analysis.keypoint_edits import (
     box_around,
     box_with_sides,
     confirmed,
-    edited_mask,
     expected_xy,
     found_anew,
     interpolated,
@@ -119,8 +118,8 @@ def test_a_pasted_pose_brings_what_it_has(keypoints, pose):
     changed = after.put_into(keypoints, 4)
     assert FramePose.of(changed, 4).is_same(after)
     np.testing.assert_array_equal(np.delete(changed.xy, 4, 0), np.delete(keypoints.xy, 4, 0))
-    np.testing.assert_array_equal(edited_mask(changed), np.arange(12) == 4)
-    assert edited_mask(changed, 3, 6).tolist() == [False, True, False]
+    np.testing.assert_array_equal(changed.edited_mask, np.arange(12) == 4)
+    assert changed.part(3, 6).edited_mask.tolist() == [False, True, False]
 
 
 def test_interpolation_is_between_frames_in_which_the_joint_itself_was_set(keypoints):

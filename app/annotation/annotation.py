@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.actions import Actions
@@ -24,7 +23,7 @@ from app.views.presenter import Presenter
 from app.views.skeleton3d import Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import VideoView
-from pose_core.analysis.keypoint_edits import FramePose, edited_mask, standing_in_box
+from pose_core.analysis.keypoint_edits import FramePose, standing_in_box
 from pose_core.poses import Keypoints2D
 
 EDITS = "Edited"
@@ -67,8 +66,7 @@ class Annotation(QObject):
         self._presenter = presenter
         self._video = video
         self._timeline = timeline
-        self._known: tuple[int, np.ndarray] | None = None  # edited frames, by track
-        self._known_of: Keypoints2D | None = None  # what they were found in
+        self._lane_of: Keypoints2D | None = None  # whose edits are in the timeline
         self.editor = KeypointEditor(context)
         self.mode = EditMode(context, estimator, self.editor, video)
         self.mouse = EditMouse(context, self.mode, video)
@@ -84,8 +82,7 @@ class Annotation(QObject):
         context.view_state.stage_changed.connect(self.pose_overlay.follow)
         estimator.merged.connect(self.editor.follow_estimate)
         context.document.changed.connect(self._on_document_changed)
-        context.document.opened.connect(self._show_lane_anew)
-        context.view_state.track_changed.connect(self._show_lane_anew)
+        context.view_state.track_changed.connect(self._show_lane)
 
     def conditions(self) -> dict[str, bool]:
         """What the actions of editing need, see `ActionSpec.needs`."""
@@ -182,31 +179,27 @@ class Annotation(QObject):
     # -- the lane of the timeline ----------------------------------------------------------
 
     def _on_document_changed(self, change: Change) -> None:
-        track = self._context.selected_track
-        is_part = change.kind == "poses" and change.end >= 0
-        if track is None or self._known is None or self._known[0] != track.track_id or not is_part:
-            self._show_lane_anew()
-        elif not change.track_ids or track.track_id in change.track_ids:
-            frames = change.start, change.end
-            self._known[1][slice(*frames)] = edited_mask(track.keypoints, *frames)
-            self._known_of = track.keypoints
-            self._show_lane()
+        """A mark at each frame that was edited; of a part of the clip where only that is another.
 
-    def _show_lane_anew(self) -> None:
+        Another name is no reason to look through a long clip again.
+        """
         track = self._context.selected_track
-        if track is None:
-            self._known = self._known_of = None
-        elif track.keypoints is not self._known_of or self._known is None:
-            # Another name is no reason to look through a long clip again.
-            self._known = track.track_id, edited_mask(track.keypoints)
-            self._known_of = track.keypoints
-        else:
-            self._known = track.track_id, self._known[1]
-        self._show_lane()
+        is_part = change.kind == "poses" and change.end >= 0 and self._timeline.has_lane(EDITS)
+        if track is None or not is_part or not track.keypoints.edited_mask.any():
+            self._show_lane()
+        elif track.keypoints is not self._lane_of:
+            part = track.keypoints.part(change.start, change.end)
+            self._timeline.change_lane(EDITS, change.start, part.edited_mask)
+            self._lane_of = track.keypoints
 
     def _show_lane(self) -> None:
         """A mark at each frame that was edited; no lane where none was."""
-        if self._known is None or not self._known[1].any():
+        track = self._context.selected_track
+        keypoints = track.keypoints if track else None
+        if keypoints is self._lane_of:
+            return
+        self._lane_of = keypoints
+        if keypoints is None or not keypoints.edited_mask.any():
             self._timeline.remove_lane(EDITS)
         else:
-            self._timeline.add_lane(EDITS, self._known[1], "marks", EDITED)
+            self._timeline.add_lane(EDITS, keypoints.edited_mask, "marks", EDITED)

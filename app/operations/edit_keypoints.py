@@ -15,7 +15,6 @@ from pose_core.analysis.before_edits import before_edits
 from pose_core.analysis.keypoint_edits import (
     SWAPPED_JOINTS,
     FramePose,
-    edited_mask,
     interpolated,
     pasted,
     shifted,
@@ -172,7 +171,7 @@ class KeypointEditor(QObject):
         """Go to the next (1) or previous (-1) frame that was edited or has a note."""
         track, state = self._context.selected_track, self._context.view_state
         session = self._context.document.session
-        frames = np.flatnonzero(edited_mask(track.keypoints)) if track else np.zeros(0, int)
+        frames = np.flatnonzero(track.keypoints.edited_mask) if track else np.zeros(0, int)
         if session is not None:
             frames = np.union1d(frames, noted_frames(session))
         frames = frames[frames > state.frame] if direction > 0 else frames[frames < state.frame]

@@ -100,14 +100,14 @@ def set_pose(
         Name of the step.
     """
     run = track.runs[model]
-    stages, roots = run.poses.stages.copy(), np.array(run.poses.root)
-    stages[-1, frame] = xyz
-    roots[frame] = roots[frame] if root is None else root
-    is_moved = (stages[-1, frame] != run.poses.stages[-1, frame]).any(axis=-1)
+    before, root_before = run.poses.stages[:, frame : frame + 1], np.asarray(run.poses.root)[frame]
+    stages, new_root = before.copy(), root_before.copy() if root is None else root
+    stages[-1, 0] = xyz
+    is_moved = (stages[-1, 0] != before[-1, 0]).any(axis=-1)
     joints = tuple(np.flatnonzero(is_moved).tolist())
-    if not joints and np.array_equal(roots[frame], np.asarray(run.poses.root)[frame]):
+    if not joints and np.array_equal(new_root, root_before):
         return
-    changed = ModelRun(replace(run.poses, stages=stages, root=roots), run.meta)
+    changed = ModelRun(run.poses.with_frames(frame, stages, np.asarray(new_root)[None]), run.meta)
     noted = with_edit(changed, "move", frame, frame + 1, joints=joints)
     after = _with_run(track, model, noted)
     command = EditFrames(context.document, text, after, (model,), frame, frame + 1)

@@ -52,9 +52,9 @@ def move_keypoints(
 def with_moved(keypoints: Keypoints2D, frame: int, moved: np.ndarray) -> Keypoints2D:
     """Keypoints with some of a frame where the user has put them."""
     joints = np.isfinite(moved).all(axis=-1)
-    xy, scores = keypoints.xy.copy(), keypoints.scores.copy()
-    sources = np.array(keypoints.sources)
-    xy[frame, joints] = moved[joints]
-    scores[frame, joints] = USER_SCORE
-    sources[frame, joints] = SOURCE_USER
-    return Keypoints2D(xy, scores, keypoints.skeleton, sources)
+    part = keypoints.part(frame, frame + 1)
+    xy, scores, sources = part.xy.copy(), part.scores.copy(), np.array(part.sources)
+    xy[0, joints] = moved[joints]
+    scores[0, joints] = USER_SCORE
+    sources[0, joints] = SOURCE_USER
+    return keypoints.with_frames(frame, Keypoints2D(xy, scores, keypoints.skeleton, sources))

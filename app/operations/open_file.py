@@ -114,6 +114,8 @@ def _opened(file: SessionFile, path: Path | None) -> Opened:
     session, warning = with_truth_beside(file.session)
     for track in session.tracks:  # the views ask for them: of long clips they take a while
         _ = track.keypoints.present_mask, track.keypoints.mean_score
+    for track in session.tracks[:1]:  # the one that is selected
+        _ = track.keypoints.edited_mask
     warnings = " ".join(filter(None, (session.clip.warning, warning, file.warning)))
     return Opened(replace(file, session=session, warning=warnings), path)
 

@@ -2,6 +2,7 @@
 
 from html import escape
 
+import numpy as np
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
@@ -152,9 +153,9 @@ class PeopleView(QWidget):
 
 
 def _item_of(track: Track) -> QTreeWidgetItem:
-    present = track.present_mask
+    num_frames = np.count_nonzero(track.present_mask)
     score = track.keypoints.mean_score
-    item = QTreeWidgetItem([track.name, str(int(present.sum())), f"{score:.2f}"])
+    item = QTreeWidgetItem([track.name, str(num_frames), f"{score:.2f}"])
     item.setData(NAME, TRACK_ROLE, track.track_id)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
     item.setTextAlignment(FRAMES, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -168,11 +169,12 @@ def facts_of(
 ) -> list[tuple[str, str]]:
     """What the user should know of a person before trusting the numbers."""
     facts = []
-    frames = track.present_frames
-    if len(frames):
-        facts.append(("Seen", f"frames {frames[0]} to {frames[-1]}"))
+    present = track.present_mask
+    first, last = int(present.argmax()), len(present) - 1 - int(present[::-1].argmax())
+    if present[first]:
+        facts.append(("Seen", f"frames {first} to {last}"))
     if track.swapped_mask is not None and track.swapped_mask.any():
-        num_swapped = int(track.swapped_mask.sum())
+        num_swapped = np.count_nonzero(track.swapped_mask)
         facts.append(("Sides", f"left and right were exchanged in {num_swapped} frames, mended"))
     run = track.runs.get(model or "")
     if run is None:

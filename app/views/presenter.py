@@ -8,7 +8,7 @@ from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.views.scene3d import StagePoses, level_of
 from app.views.skeleton3d import PersonPoses3D, Skeleton3DView
-from app.views.timeline import Timeline
+from app.views.timeline import CONFIDENCE, PRESENCE, Timeline
 from app.views.video import PersonOverlay, VideoView
 from pose_core.analysis.pose_edits import moved_joints
 from pose_core.camera import Camera
@@ -17,6 +17,7 @@ from pose_core.poses import Keypoints2D
 from pose_core.session import ModelRun, Session
 
 LIVE_INTERVAL_MS = 150
+FEW_FRAMES = 0.01  # of a clip: they change nothing in what is shown of it as a whole
 
 
 class Presenter(QObject):
@@ -107,9 +108,11 @@ class Presenter(QObject):
         self._context.view_state.reset(num_frames)
         if session:
             self._show_camera(session)
-            self.select_person(session.tracks[0].track_id if session.tracks else None)
-            self._show_poses()
-            self._show_lanes()
+            if session.tracks:  # which shows them
+                self.select_person(session.tracks[0].track_id)
+            else:
+                self._on_selection_changed()
+                self._show_poses()
             self._skeleton.reset_view()
 
     def _on_relocated(self) -> None:
@@ -130,10 +133,29 @@ class Presenter(QObject):
         ids = tuple(track.track_id for track in session.tracks)
         if change.kind == "people" and ids == self._shown_ids:
             return  # another name: in long clips the rest takes a while
-        self._show_poses()
-        self._show_lanes()
+        few = FEW_FRAMES * session.clip.num_frames
+        if change.kind == "poses" and 0 <= change.end - change.start < few:
+            self._show_part(change)
+        else:
+            self._show_poses()
+            self._show_lanes()
         if self._has_poses and not had_poses:
             self._skeleton.reset_view()
+
+    def _show_part(self, change: Change) -> None:
+        """Show what has changed in a few frames: all of a long clip takes a while."""
+        self._skeleton.change_poses(self._people_poses())
+        self._skeleton.set_frame(self._context.view_state.frame)
+        track = self._context.selected_track
+        if track is None or track.keypoints is self._lane_keypoints:
+            return
+        if self._lane_keypoints is None:
+            self._show_lanes()
+            return
+        self._lane_keypoints = track.keypoints
+        part = track.keypoints.part(change.start, change.end)
+        self._timeline.change_lane(CONFIDENCE, change.start, _confidence(part))
+        self._timeline.change_lane(PRESENCE, change.start, part.present_mask)
 
     def _keep_selection(self, session: Session) -> None:
         """Hold on to the selected person, or take the first one."""
@@ -145,8 +167,8 @@ class Presenter(QObject):
         self._skeleton.set_camera(Camera.assumed(clip.width, clip.height, session.focal_px))
 
     def _on_selection_changed(self) -> None:
+        """The stage changes with the person, which shows the poses."""
         self._show_people()
-        self._show_poses()
         self._show_lanes()
 
     # -- frames ----------------------------------------------------------------------------
@@ -207,8 +229,15 @@ class Presenter(QObject):
 
     def _show_poses(self) -> None:
         """Give the 3D view every person at the chosen model and stage."""
-        session, state = self._context.document.session, self._context.view_state
+        session = self._context.document.session
         self._shown_ids = tuple(track.track_id for track in session.tracks) if session else ()
+        people = self._people_poses()
+        self._has_poses = bool(people)
+        self._skeleton.set_poses(people, level_of(people))
+        self._skeleton.set_frame(self._context.view_state.frame)
+
+    def _people_poses(self) -> list[PersonPoses3D]:
+        session, state = self._context.document.session, self._context.view_state
         people = []
         for track in session.tracks if session else ():
             run = track.runs.get(state.model or "")
@@ -218,9 +247,7 @@ class Presenter(QObject):
                 is_last = state.stage >= len(run.poses.stages) - 1
                 moved = moved_joints(run.meta) if is_last else {}
                 people.append(PersonPoses3D(track.track_id, xyz, is_selected, moved=moved))
-        self._has_poses = bool(people)
-        self._skeleton.set_poses(people, level_of(people))
-        self._skeleton.set_frame(state.frame)
+        return people
 
     def _show_lanes(self) -> None:
         track = self._context.selected_track
@@ -234,9 +261,8 @@ class Presenter(QObject):
         if track.keypoints is self._lane_keypoints:
             return
         self._lane_keypoints = track.keypoints
-        present = track.present_mask
-        self._timeline.set_confidence(np.where(present, track.keypoints.frame_scores, np.nan))
-        self._timeline.set_present_mask(present)
+        self._timeline.set_confidence(_confidence(track.keypoints))
+        self._timeline.set_present_mask(track.present_mask)
 
     def _show_range(self) -> None:
         frames = self._context.view_state.range
@@ -295,6 +321,11 @@ def stage_xyz(run: ModelRun, stage: int) -> np.ndarray:
 def _stage_poses(run: ModelRun, stage: int) -> StagePoses:
     stage = min(stage, len(run.poses.stages) - 1)  # of another person there may be fewer
     return StagePoses(run.poses.stages[stage], np.asarray(run.poses.root))
+
+
+def _confidence(keypoints: Keypoints2D) -> np.ndarray:
+    """(T,) mean score of each frame; NaN where nobody was found."""
+    return np.where(keypoints.present_mask, keypoints.frame_scores, np.nan)
 
 
 def _live_people(

@@ -140,6 +140,12 @@ class Skeleton3DView(QWidget):
         self._follow()
         self._redraw("floor", "people")
 
+    def change_poses(self, people: list[PersonPoses3D]) -> None:
+        """Show the same people with other poses in a few frames: the scene around them stays."""
+        self._people = [replace(person, level=self._level) for person in people]
+        self._follow()
+        self._redraw("people")
+
     def set_frame(self, frame: int) -> None:
         """Show everybody at a frame."""
         self._frame = frame

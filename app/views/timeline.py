@@ -103,6 +103,18 @@ class Timeline(QWidget):
             self._set_axis(self._axis.moved_to(time_s - 0.1 * self._axis.span_s))
         self.update()
 
+    def has_lane(self, name: str) -> bool:
+        """Whether there is a lane of this name."""
+        return self._lanes.get(name) is not None
+
+    def change_lane(self, name: str, start: int, values: np.ndarray) -> None:
+        """Give a lane other values from a frame on; nothing happens if there is none."""
+        lane = self._lanes.get(name)
+        if lane is not None:
+            lane.change(start, values)
+            self._stale_lanes.add(name)
+            self.update()
+
     def set_confidence(self, values: np.ndarray | None) -> None:
         """Show the confidence (T,) of each frame, 0..1, NaN where nobody was found."""
         self._set_lane(CONFIDENCE, values, "curve", GOOD, warn_below=LOW_CONFIDENCE)

@@ -49,9 +49,10 @@ def before_edits(
         Frames ``start <= frame < end``.
     joints : sequence of int
     """
-    known = track.keypoints
-    after = {"xy": known.xy.copy(), "scores": known.scores.copy(), "sources": _sources(known)}
-    past = {name: array[start:end].copy() for name, array in after.items()}
+    known = track.keypoints.part(start, end)
+    sources = np.asarray(known.sources)
+    after = {"xy": known.xy.copy(), "scores": known.scores.copy(), "sources": sources.copy()}
+    past = {name: array.copy() for name, array in after.items()}
     is_open = np.zeros(past["sources"].shape, dtype=bool)
     is_open[:, list(joints)] = np.isin(past["sources"][:, list(joints)], BY_HAND)
     num_edited = int(is_open.sum())
@@ -60,10 +61,10 @@ def before_edits(
             break
         found = is_open & ~np.isin(past["sources"], BY_HAND)
         for name, array in after.items():
-            array[start:end][found] = past[name][found]
+            array[found] = past[name][found]
         is_open &= ~found
-    keypoints = Keypoints2D(after["xy"], after["scores"], known.skeleton, after["sources"])
-    num_unknown = int(is_open.sum())
+    part = Keypoints2D(after["xy"], after["scores"], known.skeleton, after["sources"])
+    keypoints, num_unknown = track.keypoints.with_frames(start, part), int(is_open.sum())
     return BeforeEdits(keypoints, num_edited - num_unknown, num_unknown)
 
 
@@ -84,7 +85,3 @@ def _take_back(step: Step, track_id: int, past: dict[str, np.ndarray], start: in
         if low < high:
             values[low - start : high - start] = array[low - first : high - first]
     return True
-
-
-def _sources(keypoints: Keypoints2D) -> np.ndarray:
-    return np.array(keypoints.sources)

@@ -186,13 +186,13 @@ def _added(
     changed = frames[is_moved | is_new | is_gone]
     if not len(changed):
         return LiftedEdit(edited[0], edited[0], poses)
-    stages, root = poses.stages.copy(), np.array(poses.root)
-    stages[:, frames[is_moved]] += delta[:, is_moved].astype(np.float32)
-    root[frames[is_moved]] += root_delta[is_moved].astype(np.float32)
-    stages[:, frames[is_new]] = scale * new[0][:, is_new]
-    root[frames[is_new]] = scale * new[1][is_new]
-    stages[:, frames[is_gone]] = root[frames[is_gone]] = np.nan
-    after = Poses3D(stages, root, poses.skeleton, poses.is_root_estimated)
+    stages, root = poses.stages[:, part].copy(), np.array(np.asarray(poses.root)[part])
+    stages[:, is_moved] += delta[:, is_moved].astype(np.float32)
+    root[is_moved] += root_delta[is_moved].astype(np.float32)
+    stages[:, is_new] = scale * new[0][:, is_new]
+    root[is_new] = scale * new[1][is_new]
+    stages[:, is_gone] = root[is_gone] = np.nan
+    after = poses.with_frames(window.first, stages, root)
     return LiftedEdit(int(changed[0]), int(changed[-1]) + 1, after)
 
 

@@ -77,9 +77,8 @@ class FramePose:
 
     def put_into(self, keypoints: Keypoints2D, frame: int) -> Keypoints2D:
         """The keypoints with this pose in a frame."""
-        xy, scores, sources = _copies(keypoints)
-        xy[frame], scores[frame], sources[frame] = self.xy, self.scores, self.sources
-        return Keypoints2D(xy, scores, keypoints.skeleton, sources)
+        part = Keypoints2D(self.xy[None], self.scores[None], keypoints.skeleton, self.sources[None])
+        return keypoints.with_frames(frame, part)
 
     def is_same(self, other: "FramePose") -> bool:
         """Whether no value differs; absent joints are equal to each other."""
@@ -201,16 +200,6 @@ def pasted(pose: FramePose, copied: FramePose) -> FramePose:
     return _with(pose, joints, copied.xy[joints], copied.scores[joints])
 
 
-def edited_mask(keypoints: Keypoints2D, start: int = 0, end: int | None = None) -> np.ndarray:
-    """(N,) bool: in which of ``start <= frame < end`` something was set by hand or interpolated."""
-    sources = np.asarray(keypoints.sources)[start:end]
-    mask = np.zeros(len(sources), dtype=bool)
-    # Neither `isin` nor `any` along so short an axis: they take long in a million frames.
-    is_edited = (sources == SOURCE_USER) | (sources == SOURCE_INTERPOLATED)
-    mask[np.flatnonzero(is_edited) // sources.shape[1]] = True
-    return mask
-
-
 def key_frames(keypoints: Keypoints2D) -> np.ndarray:
     """(N,) int: frames in which somebody has set a joint."""
     sources = np.asarray(keypoints.sources)
@@ -244,17 +233,17 @@ def interpolated(keypoints: Keypoints2D, times_s: np.ndarray, start: int, end: i
     times_s : (T,) ndarray
     start, end : int
     """
-    xy, scores, sources = _copies(keypoints)
-    by_hand = sources[start:end] == SOURCE_USER
-    is_key = by_hand & np.isfinite(xy[start:end, :, 0])
+    part, times_s = keypoints.part(start, end), times_s[start:end]
+    xy, scores, sources = part.xy.copy(), part.scores.copy(), np.array(part.sources)
+    is_key = (sources == SOURCE_USER) & np.isfinite(xy[..., 0])
     for joint in np.flatnonzero(is_key.sum(axis=0) >= 2):
-        keys = start + np.flatnonzero(is_key[:, joint])
+        keys = np.flatnonzero(is_key[:, joint])
         between = np.arange(keys[0], keys[-1])
         between = between[sources[between, joint] != SOURCE_USER]
         for values in (xy[:, joint, 0], xy[:, joint, 1], scores[:, joint]):
             values[between] = np.interp(times_s[between], times_s[keys], values[keys])
         sources[between, joint] = SOURCE_INTERPOLATED
-    return Keypoints2D(xy, scores, keypoints.skeleton, sources)
+    return keypoints.with_frames(start, Keypoints2D(xy, scores, keypoints.skeleton, sources))
 
 
 def expected_xy(keypoints: Keypoints2D, frame: int, reach: int = 50) -> np.ndarray:
@@ -320,7 +309,3 @@ def _with(
     all_xy, all_scores, sources = pose.xy.copy(), pose.scores.copy(), pose.sources.copy()
     all_xy[joints], all_scores[joints], sources[joints] = xy, scores, SOURCE_USER
     return FramePose(all_xy, all_scores, sources)
-
-
-def _copies(keypoints: Keypoints2D) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return keypoints.xy.copy(), keypoints.scores.copy(), np.array(keypoints.sources)

@@ -56,9 +56,11 @@ class WhatIfAnswer:
 
     def put_into(self, poses: Poses3D) -> Poses3D:
         """The poses of the clip with these in their place."""
-        stages, root = poses.stages.copy(), np.array(poses.root)
-        stages[:, self.frames], root[self.frames] = self.stages, self.root
-        return Poses3D(stages, root, poses.skeleton, poses.is_root_estimated)
+        start, end = int(self.frames.min()), int(self.frames.max()) + 1
+        stages = poses.stages[:, start:end].copy()
+        root = np.array(np.asarray(poses.root)[start:end])
+        stages[:, self.frames - start], root[self.frames - start] = self.stages, self.root
+        return poses.with_frames(start, stages, root)
 
 
 @dataclass(frozen=True, eq=False)

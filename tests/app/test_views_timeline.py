@@ -292,7 +292,10 @@ def test_columns_hold_the_mean_and_the_worst_of_their_frames(num_columns, is_hig
     rng = np.random.default_rng(4)
     values = rng.uniform(0, 1, 300).astype(np.float32)
     values[40:60] = np.nan
-    lane = Lane("c", values, is_high_bad=is_high_bad)
+    # Some of it came later, known where it was not and the other way round.
+    earlier = np.append(values[:200], values[:100])
+    lane = Lane("c", earlier, is_high_bad=is_high_bad)
+    lane.change(200, values[200:300])
     whole = TimeAxis.of_clip(np.cumsum(rng.uniform(0.01, 0.1, 300)))
     for axis in (whole, whole.zoomed(0.2, 5.0), whole.zoomed(0.7, 30.0)):
         columns = axis.columns(num_columns)
