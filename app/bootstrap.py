@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.widgets.theme import theme
 
 GC_INTERVAL_MS = 1000
+SWITCH_INTERVAL_S = 0.0005
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ def has_display() -> bool:
 
 def make_application(arguments: Sequence[str]) -> QApplication:
     """The application object with name, theme and style."""
+    # Qt lets go of the interpreter in each call. By default it would then wait 5 ms for a thread
+    # that computes: many times in each painting.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     QCoreApplication.setOrganizationName("PoseStage")
     QCoreApplication.setApplicationName("PoseStage")
     QCoreApplication.setApplicationVersion(pose_core.__version__)

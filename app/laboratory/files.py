@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QRect
 from PySide6.QtGui import QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsView, QWidget
 
 from pose_core.atomic_file import atomic_write
 from pose_core.errors import ExportError
@@ -42,7 +43,8 @@ def save_png(widget: QWidget, path: Path) -> None:
     image = QImage(widget.size() * PICTURE_SCALE, QImage.Format.Format_RGB32)
     image.setDevicePixelRatio(PICTURE_SCALE)
     image.fill(widget.palette().window().color())
-    widget.render(image, QPoint(0, 0))
+    with _without_pixmaps(widget):
+        widget.render(image, QPoint(0, 0))
     buffer = _open_buffer()
     QImageWriter(buffer, QByteArray(b"PNG")).write(image)
     _write(path, buffer.data())
@@ -61,7 +63,7 @@ def save_svg(widget: QWidget, path: Path, title: str) -> None:
     svg.setSize(widget.size())
     svg.setViewBox(QRect(QPoint(0, 0), widget.size()))
     svg.setTitle(title)
-    with QPainter(svg) as painter:
+    with _without_pixmaps(widget), QPainter(svg) as painter:
         painter.fillRect(widget.rect(), widget.palette().window())
         widget.render(painter, QPoint(0, 0))
     _write(path, buffer.data())
@@ -80,6 +82,23 @@ def save_table(table: Table, path: Path, comments: Sequence[str]) -> None:
     writer.writerow(table.header)
     writer.writerows(["" if value is None else value for value in row] for row in table.rows)
     _write(path, QByteArray(text.getvalue().encode()))
+
+
+@contextmanager
+def _without_pixmaps(widget: QWidget) -> Iterator[None]:
+    """Let plots draw all of themselves: what they keep for the screen are pixels."""
+    views = widget.findChildren(QGraphicsView)
+    if isinstance(widget, QGraphicsView):
+        views.append(widget)
+    items = [item for view in views for item in view.scene().items()]
+    kept = [(item, item.cacheMode()) for item in items]
+    for item, _ in kept:
+        item.setCacheMode(QGraphicsItem.CacheMode.NoCache)
+    try:
+        yield
+    finally:
+        for item, mode in kept:
+            item.setCacheMode(mode)
 
 
 def _open_buffer() -> QBuffer:

@@ -29,7 +29,7 @@ from app.workers.torch_library import map_torch_library
 from pose_core.errors import PoseStageError
 
 # An answer that comes sooner than this replaces the one before without any dimming in between.
-DIM_AFTER_MS = 60
+DIM_AFTER_MS = 100
 DIMNESS = 0.6
 KINDS = {"png": "Picture (PNG)...", "svg": "Drawing (SVG)...", "csv": "Numbers (CSV)..."}
 

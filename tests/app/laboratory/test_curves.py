@@ -110,3 +110,13 @@ def test_the_numbers_are_exported(lab, panel, export_to):
     speed = [float(row["fine, fit (m/s)"]) for row in rows]
     np.testing.assert_allclose(speed, drawn(panel)["fine, fit"][:, 0])
     assert float(rows[7]["time (s)"]) == pytest.approx(lab.session.clip.times_s[7])
+
+
+def test_a_drawing_has_the_letters_of_the_axes(lab, panel, export_to):
+    """Also after the screen has kept pictures of them."""
+    panel.grab()
+    svg = export_to(panel, "svg").read_text(encoding="utf-8")
+    open("/tmp/c.svg", "w").write(svg)
+    for plot in panel.plots.plots:
+        for side in ("left", "bottom"):
+            assert f">{plot.getAxis(side).labelText} <" in svg
