@@ -45,6 +45,7 @@ class Presenter(QObject):
         self._failed_frame = -1
         self._has_poses = False
         self._shown_ids: tuple[int, ...] = ()
+        self._shown_runs: list[ModelRun | None] = []
         self._lane_keypoints: Keypoints2D | None = None
         self._live_confidence = np.zeros(0)
         self._is_following = False
@@ -99,6 +100,7 @@ class Presenter(QObject):
     def _on_opened(self) -> None:
         session = self._context.document.session
         self._shown_frame = -1
+        self._shown_runs = []
         self._lane_keypoints = None
         self._video.clear()
         self._context.decoder.open(session.clip if session else None)
@@ -229,11 +231,17 @@ class Presenter(QObject):
 
     def _show_poses(self) -> None:
         """Give the 3D view every person at the chosen model and stage."""
-        session = self._context.document.session
-        self._shown_ids = tuple(track.track_id for track in session.tracks) if session else ()
+        session, model = self._context.document.session, self._context.view_state.model
+        tracks = session.tracks if session else ()
+        self._shown_ids = tuple(track.track_id for track in tracks)
         people = self._people_poses()
         self._has_poses = bool(people)
-        self._skeleton.set_poses(people, level_of(people))
+        runs = [track.runs.get(model or "") for track in tracks]
+        if people and runs == self._shown_runs:
+            self._skeleton.change_poses(people)  # another stage: the ground stays where it is
+        else:
+            self._skeleton.set_poses(people, level_of(people))
+        self._shown_runs = runs
         self._skeleton.set_frame(self._context.view_state.frame)
 
     def _people_poses(self) -> list[PersonPoses3D]:
