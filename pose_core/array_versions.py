@@ -94,6 +94,16 @@ def with_frames(array: np.ndarray, axis: int, start: int, values: np.ndarray) ->
     return other
 
 
+def unequal_bytes(array: np.ndarray, other: np.ndarray) -> tuple[int, int]:
+    """Between which bytes two arrays of one size may differ, as far as it is known at once."""
+    if _is_mapped(array) and _is_mapped(other):
+        (mapping, position), (mapping2, position2) = _place_in_file(array), _place_in_file(other)
+        if mapping.file is mapping2.file and position == position2:
+            written = _united((*_written(array), *_written(other)))
+            return (written[0][0], written[-1][1]) if written else (0, 0)
+    return 0, array.nbytes
+
+
 def _writable_version(array: np.ndarray, changing: Ranges) -> np.ndarray:
     """The same values in an array of its own, of which some bytes are about to be written."""
     most = MOST_WRITTEN * array.nbytes

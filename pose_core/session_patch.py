@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pose_core import json_patch
-from pose_core.array_versions import with_frames
+from pose_core.array_versions import unequal_bytes, with_frames
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.session import Session, Track
 from pose_core.session_parts import Arrays, frame_axis, parts_of, session_of, track_parts
@@ -243,8 +243,11 @@ def _is_same_memory(a: np.ndarray, b: np.ndarray) -> bool:
 def _changed_range(before: np.ndarray, after: np.ndarray) -> tuple[int, int] | None:
     """First frame with another bit in it, and the one behind the last; None where all is equal."""
     first = last = None
-    for start in range(0, len(before), COMPARED_FRAMES):
-        part = slice(start, start + COMPARED_FRAMES)
+    low, high = unequal_bytes(before, after)
+    frame_bytes = max(before.nbytes // max(len(before), 1), 1)
+    end = -(-high // frame_bytes)
+    for start in range(low // frame_bytes, end, COMPARED_FRAMES):
+        part = slice(start, min(start + COMPARED_FRAMES, end))
         differs = _bits(before[part]) != _bits(after[part])
         frames = np.flatnonzero(differs.any(axis=1))
         if len(frames):

@@ -6,7 +6,7 @@ import pytest
 
 from pose_core import array_versions
 from pose_core.array_archive import ArchiveReader, write_archive
-from pose_core.array_versions import with_frames
+from pose_core.array_versions import unequal_bytes, with_frames
 
 SHAPES = {0: (40_000, 17, 2), 1: (3, 12_000, 17, 3)}
 
@@ -52,6 +52,12 @@ def test_a_chain_of_versions_is_what_copies_would_be(where, axis, tmp_path, monk
         expected.append(copy)
         versions.append(with_frames(versions[number], axis, start, values))
         del expected[1:-6], versions[1:-6]
+    for version in versions:
+        first, last = unequal_bytes(version, versions[-1])
+        flat, others = (each.reshape(-1).view(np.uint8) for each in (version, versions[-1]))
+        differing = np.flatnonzero(flat != others)
+        assert not len(differing) or first <= differing[0] <= differing[-1] < last
+    assert unequal_bytes(versions[-1], versions[-2])[1] < flat.size or where == "in memory"
     for version, array in zip(versions, expected, strict=True):
         np.testing.assert_array_equal(version, array)
         assert not version.flags.writeable

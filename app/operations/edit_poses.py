@@ -33,16 +33,15 @@ def swap_sides(
     """Exchange left and right of some joints in the keypoints and in the 3D of all models."""
 
     def work() -> Track:
-        known = track.keypoints
-        sources_before = np.asarray(known.sources)
-        sources = np.where(np.isnan(known.xy[..., 0]), sources_before, SOURCE_USER)[..., None]
-        arrays = (known.xy, known.scores[..., None], sources)
-        xy, scores, sources = (fixes.swap_sides(each, start, end, joints) for each in arrays)
-        # What was not exchanged keeps its source.
-        is_same = np.ones(sources.shape[:2], dtype=bool)
-        is_same[start:end, list(joints)] = False
-        sources = np.where(is_same, sources_before, sources[..., 0])
-        keypoints = Keypoints2D(xy, scores[..., 0], known.skeleton, sources)
+        known, exchanged = track.keypoints.part(start, end), list(joints)
+        before = np.asarray(known.sources)
+        decided = np.where(np.isnan(known.xy[..., 0]), before, SOURCE_USER)
+        arrays = (known.xy, known.scores[..., None], decided[..., None])
+        xy, scores, swapped = (fixes.swap_sides(each, 0, end - start, joints) for each in arrays)
+        sources = before.copy()  # what was not exchanged keeps its source
+        sources[:, exchanged] = swapped[:, exchanged, 0]
+        part = Keypoints2D(xy, scores[..., 0], known.skeleton, sources)
+        keypoints = track.keypoints.with_frames(start, part)
         runs = {}
         for name, run in track.runs.items():
             stages = fixes.swap_sides(run.poses.stages, start, end, joints)

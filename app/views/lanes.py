@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Rgb = tuple[int, int, int]
 LaneKind = Literal["curve", "mask", "marks", "heat"]
@@ -65,22 +66,13 @@ class Lane:
         self.unit = unit
         self.is_high_bad = is_high_bad
         self.values = np.array(values, dtype=np.float32 if self._is_number else bool)
-        # Sums up to each frame give the mean of any stretch at once.
-        self._num_known, self._sum = _sums(self.values)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def change(self, start: int, values: np.ndarray) -> None:
-        """Take other values from a frame on; in a long clip that is many times faster than anew."""
-        end = start + len(values)
-        before = self.values[start:end].copy()
-        self.values[start:end] = values
-        sums = (self._num_known, self._sum)
-        for each, old, new in zip(sums, _sums(before), _sums(self.values[start:end]), strict=True):
-            each[start : end + 1] += new - old
-            if new[-1] != old[-1]:
-                each[end + 1 :] += new[-1] - old[-1]
+        """Take other values from a frame on."""
+        self.values[start : start + len(values)] = values
 
     @property
     def _is_number(self) -> bool:
@@ -113,17 +105,17 @@ class Lane:
 
     def mean(self, columns: "Columns") -> np.ndarray:
         """(W,) mean of the known values in each column, NaN where none is known."""
-        known = self._num_known[columns.stop] - self._num_known[columns.start]
-        total = self._sum[columns.stop] - self._sum[columns.start]
-        return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+        known = np.isfinite(self.values[columns.frames])
+        filled = np.where(known, self.values[columns.frames], 0)
+        num_known = columns.reduced(np.add, known, np.int64)
+        total = columns.reduced(np.add, filled, np.float64)
+        is_known = (num_known > 0) & (columns.stop > columns.start)
+        return np.where(is_known, total / np.maximum(num_known, 1), np.nan)
 
     def worst(self, columns: "Columns") -> np.ndarray:
         """(W,) least known value in each column, or the highest; NaN where none is known."""
-        # reduceat takes the stretches between neighbouring indices; every second one is ours.
-        # An index at the very end needs an element to point at.
-        padded = np.append(self.values, np.float32(np.nan))
-        bounds = np.stack([columns.start, columns.stop], axis=1).ravel()
-        worst = (np.fmax if self.is_high_bad else np.fmin).reduceat(padded, bounds)[::2]
+        shown = self.values[columns.frames]
+        worst = columns.reduced(np.fmax if self.is_high_bad else np.fmin, shown, shown.dtype)
         return np.where(columns.stop > columns.start, worst, np.nan)
 
     def render(self, columns: "Columns", height: int) -> np.ndarray:
@@ -177,16 +169,6 @@ class Lane:
         return image
 
 
-def _sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many values are known before each frame (T + 1,), and their sum."""
-    if values.dtype == bool:  # of a mask each is known
-        num_known, filled = np.arange(len(values) + 1), values
-    else:
-        known = np.isfinite(values)
-        num_known, filled = np.concatenate([[0], np.cumsum(known)]), np.where(known, values, 0)
-    return num_known, np.concatenate([[0.0], np.cumsum(filled, dtype=np.float64)])
-
-
 def _widened(alpha: np.ndarray) -> np.ndarray:
     """Make everything two pixels wide at least, so that no single frame is overlooked."""
     return np.maximum(alpha, np.concatenate([[0.0], alpha[:-1]]))
@@ -198,6 +180,20 @@ class Columns:
 
     start: np.ndarray
     stop: np.ndarray
+
+    @property
+    def frames(self) -> slice:
+        """All of these frames."""
+        return slice(int(self.start.min()), int(self.stop.max()))
+
+    def reduced(self, ufunc: np.ufunc, values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+        """(W,) what a ufunc makes of the values, of `frames`, in each column; any if it is empty.
+
+        It takes the stretches between neighbouring indices, of which every second one is ours.
+        """
+        padded = np.append(values, values[:1])  # for an index at the very end
+        bounds = np.stack([self.start, self.stop], axis=1).ravel() - self.frames.start
+        return ufunc.reduceat(padded, bounds, dtype=dtype)[::2]
 
 
 @dataclass(frozen=True, eq=False)

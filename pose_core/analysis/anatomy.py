@@ -168,7 +168,7 @@ def illegal_bend_deg(poses: np.ndarray, skeleton: Skeleton = H36M_17) -> np.ndar
 
     from pose_core.losses.structure import HINGES, hinge_volumes  # noqa: PLC0415 - needs torch
 
-    is_legal = hinge_volumes(torch.from_numpy(poses), skeleton).numpy() >= 0
+    is_legal = hinge_volumes(torch.tensor(poses), skeleton).numpy() >= 0
     severity = np.full(poses.shape[:2], np.nan)
     for column, name in enumerate(HINGES):
         hinge = skeleton.index(name)

@@ -6,6 +6,7 @@ All take and give poses (..., T, J, 3) with T the frames in order; only frames
 
 import numpy as np
 
+from pose_core.array_versions import with_frames
 from pose_core.bones import bone_lengths, with_bone_lengths
 from pose_core.errors import ConfigError
 from pose_core.inference.root import gaussian_over_time
@@ -30,9 +31,7 @@ def swap_sides(
     """
     index = np.arange(skeleton.num_joints)
     index[list(joints)] = skeleton.mirror_index[list(joints)]
-    out = values.copy()
-    out[..., start:end, :, :] = values[..., start:end, index, :]
-    return out
+    return with_frames(values, values.ndim - 3, start, values[..., start:end, index, :])
 
 
 def smooth(
@@ -69,9 +68,7 @@ def smooth(
     fitted = np.moveaxis(fitted, 0, -3)
     before = xyz[..., start:end, :, :]
     is_whole = np.asarray(np.isfinite(before).all(axis=(-1, -2)))[..., None, None]
-    out = xyz.copy()
-    out[..., start:end, :, :] = np.where(is_whole, fitted, before)
-    return out
+    return with_frames(xyz, xyz.ndim - 3, start, np.where(is_whole, fitted, before))
 
 
 def interpolate(xyz: np.ndarray, times_s: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -104,9 +101,7 @@ def interpolate(xyz: np.ndarray, times_s: np.ndarray, start: int, end: int) -> n
     straight = (1 - share) * before + share * after
     share = share[..., 0]
     lengths = (1 - share) * bone_lengths(before) + share * bone_lengths(after)
-    out = xyz.copy()
-    out[..., start:end, :, :] = with_bone_lengths(straight, lengths)
-    return out
+    return with_frames(xyz, xyz.ndim - 3, start, with_bone_lengths(straight, lengths))
 
 
 def interpolate_root(root: np.ndarray, times_s: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -121,11 +116,10 @@ def interpolate_root(root: np.ndarray, times_s: np.ndarray, start: int, end: int
         With a frame before and one after.
     """
     before, after = root[start - 1].astype(np.float64), root[end].astype(np.float64)
-    out = root.copy()
-    if np.isfinite(before + after).all():
-        share = _share(times_s, start, end)[:, None]
-        out[start:end] = (1 - share) * before + share * after
-    return out
+    if not np.isfinite(before + after).all():
+        return root
+    share = _share(times_s, start, end)[:, None]
+    return with_frames(root, 0, start, (1 - share) * before + share * after)
 
 
 def _share(times_s: np.ndarray, start: int, end: int) -> np.ndarray:
