@@ -136,18 +136,15 @@ def draw_arrows(
 ) -> None:
     """Draw arrows between joints (17, 3) that lie more than a head apart on the screen."""
     tails, heads = sight.project(starts)[0], sight.project(stops)[0]
+    along = heads - tails
+    length = np.hypot(*along.T)
+    is_long = length > _HEAD_PX  # false also where a joint is missing
+    tails, heads, along = tails[is_long], heads[is_long], (along.T / length).T[is_long]
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    barbs = [heads - _HEAD_PX * (along + sign * 0.6 * across) for sign in (-1, 1)]
+    lines = np.concatenate([np.hstack([heads, ends]) for ends in (tails, *barbs)])
     painter.setPen(QPen(colour, 1.6))
-    for tail, head in zip(tails, heads, strict=True):
-        along = head - tail
-        length = float(np.hypot(*along))
-        if not length > _HEAD_PX:  # also where a joint is missing
-            continue
-        along /= length
-        across = np.array([-along[1], along[0]])
-        painter.drawLine(QLineF(*tail, *head))
-        for sign in (-1, 1):
-            barb = head - _HEAD_PX * (along + sign * 0.6 * across)
-            painter.drawLine(QLineF(*head, *barb))
+    painter.drawLines([QLineF(*line) for line in lines.tolist()])
 
 
 def _draw_joint(painter: QPainter, side: str, at: QPointF, radius: float) -> None:

@@ -2,8 +2,10 @@
 
 import math
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel
+
+from app.widgets.steady_label import SteadyLabel
 
 # Dark in both themes, like all that is written on pictures.
 _STYLE = """
@@ -12,7 +14,7 @@ QLabel { background: transparent; color: #f5f5f5; }
 QLabel[head="true"] { color: #b9bec5; }
 """
 HEADS = ("frame", "clip")
-WIDEST = "0000.0"
+WIDEST = "0000.0"  # numbers must not move what is beside them
 
 
 class ErrorReadout(QFrame):
@@ -32,33 +34,21 @@ class ErrorReadout(QFrame):
         layout.setContentsMargins(9, 6, 9, 7)
         layout.setHorizontalSpacing(12)
         layout.setVerticalSpacing(1)
-        self._title = _label(is_head=True)
+        self._title = SteadyLabel()
+        self._title.setProperty("head", True)
         layout.addWidget(self._title, 0, 0, 1, 1 + len(HEADS))
         layout.addWidget(_label("mm", is_head=True), 1, 0)
         right = Qt.AlignmentFlag.AlignRight
         for column, head in enumerate(HEADS, start=1):
             layout.addWidget(_label(head, is_head=True), 1, column, right)
-        self._cells: dict[str, list[QLabel]] = {}
+        self._cells: dict[str, list[SteadyLabel]] = {}
         for row, metric in enumerate(metrics, start=2):
             layout.addWidget(_label(metric), row, 0)
-            self._cells[metric] = [_label() for _ in HEADS]
+            self._cells[metric] = [SteadyLabel(WIDEST) for _ in HEADS]
             for column, cell in enumerate(self._cells[metric], start=1):
                 cell.setAlignment(right)
                 layout.addWidget(cell, row, column)
-        self._fit_letters()
         self.hide()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self._fit_letters()
-
-    def _fit_letters(self) -> None:
-        """Numbers that change with every frame must not move what is beside them."""
-        for cells in self._cells.values():
-            for cell in cells:
-                cell.setMinimumWidth(self.fontMetrics().horizontalAdvance(WIDEST))
-        self.adjustSize()
 
     def show_errors(self, title: str, errors: dict[str, tuple[float, float]]) -> None:
         """Show by metric the errors of frame and clip, mm; NaN where there is none."""
@@ -67,8 +57,9 @@ class ErrorReadout(QFrame):
             for cell, value in zip(self._cells[metric], values, strict=True):
                 cell.setText("\N{EN DASH}" if math.isnan(value) else f"{value:.1f}")
         self.setAccessibleDescription(self.text())
-        self.adjustSize()
-        self.show()
+        if self.isHidden() or self.size() != self.sizeHint():
+            self.adjustSize()
+            self.show()
 
     def text(self) -> str:
         """All that it says, in one line."""
@@ -79,7 +70,7 @@ class ErrorReadout(QFrame):
         return f"{self._title.text()}: {'; '.join(rows)}"
 
 
-def _label(text: str = "", *, is_head: bool = False) -> QLabel:
+def _label(text: str, *, is_head: bool = False) -> QLabel:
     label = QLabel(text)
     label.setProperty("head", is_head)
     return label

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.views.transport import format_time
+from app.widgets.steady_label import SteadyLabel
 
 NOTICE_MS = 8000
 MEMORY_INTERVAL_MS = 2000
@@ -20,9 +21,8 @@ class StatusBar(QStatusBar):
         self._context = context
         self._estimator = estimator
         self._process = psutil.Process()
-        self._clip, self._frame, self._selection, self._model, self._device, self._saved = (
-            QLabel() for _ in range(6)
-        )
+        self._clip, self._selection, self._saved = QLabel(), QLabel(), QLabel()
+        self._frame, self._model, self._device = SteadyLabel(), SteadyLabel(), SteadyLabel()
         self._mode = QLabel()
         self._mode.setProperty("warning", True)
         for label in (

@@ -3,7 +3,7 @@
 from typing import cast
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QKeyEvent,
@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QPixmap,
+    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -97,11 +98,22 @@ class Timeline(QWidget):
         """Move the playhead, unless the user is holding it; a zoomed timeline turns the page."""
         if self._axis is None or self._drag == "scrub":
             return
+        before = self._playhead_region(self._axis)
         self._frame = min(max(frame, 0), self._axis.num_frames - 1)
         time_s = float(self._axis.edges_s[self._frame])
         if not self._drag and not self._axis.start_s <= time_s < self._axis.end_s:
             self._set_axis(self._axis.moved_to(time_s - 0.1 * self._axis.span_s))
-        self.update()
+        else:
+            self.update(before | self._playhead_region(self._axis))
+
+    def _playhead_region(self, axis: TimeAxis) -> QRegion:
+        """What is another picture when the playhead is elsewhere."""
+        layout = self._layout()
+        cell = layout.frame_rect(axis, self._frame, self._frame + 1)
+        strip = QRect(int(cell.left()) - 2, 0, int(cell.width()) + 5, self.height())
+        below = QRect(0, int(layout.axis.top()), int(layout.plot.left()), self.height())
+        seek = QRect(0, int(layout.seek.top()) - 1, self.width(), int(layout.seek.height()) + 3)
+        return QRegion(strip) | below | seek
 
     def has_lane(self, name: str) -> bool:
         """Whether there is a lane of this name."""

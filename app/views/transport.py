@@ -8,6 +8,7 @@ from app.operations.context import AppContext
 from app.operations.playback import Player
 from app.view_state import SPEEDS
 from app.widgets.icons import icon
+from app.widgets.steady_label import SteadyLabel
 
 BUTTONS = (
     ("go.first", "first"),
@@ -44,7 +45,7 @@ class TransportBar(QWidget):
         for speed in SPEEDS:
             self._speed.addItem(f"{speed:g}x", speed)
         layout.addWidget(self._speed)
-        self._position = QLabel()
+        self._position = SteadyLabel()
         self._position.setToolTip("Frames count from 0, as in every export.")
         self._skipped = QLabel()
         self._skipped.setProperty("warning", True)

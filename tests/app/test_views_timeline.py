@@ -117,6 +117,28 @@ def test_playhead_follows_the_player_but_not_while_it_is_held(view):
     assert view.frame == NUM_FRAMES - 1
 
 
+@pytest.mark.parametrize(("first", "second"), [(40, 41), (41, 40), (0, 119), (90, 3)])
+@pytest.mark.parametrize("has_focus", [False, True])
+def test_a_step_paints_all_that_is_another_picture_and_little_else(
+    view, qtbot, monkeypatch, first, second, has_focus
+):
+    view.add_lane("Error", np.linspace(0, 90, NUM_FRAMES), value_range=(0, 100), unit="mm")
+    if has_focus:
+        view.setFocus()
+    view.set_frame(first)
+    before = pixels(view)
+    regions = []
+    monkeypatch.setattr(view, "update", regions.append)
+    view.set_frame(second)
+    painted = np.zeros(before.shape[:2], bool)
+    for rect in regions[0]:
+        painted[rect.top() : rect.bottom() + 1, rect.left() : rect.right() + 1] = True
+    is_other = (pixels(view) != before).any(axis=2)
+    assert is_other.any()
+    assert not (is_other & ~painted).any()
+    assert painted.mean() < 0.5
+
+
 def test_escape_puts_the_playhead_back(view):
     heard = Heard(view)
     view.set_frame(33)
