@@ -7,8 +7,18 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
-from pose_core.analysis.pose_edits import limb, moved_joints, nearest_on_sphere, turned_limb
+from pose_core.analysis.pose_edits import (
+    limb,
+    moved_joints,
+    moved_roots,
+    nearest_on_sphere,
+    turned_limb,
+    with_moved_of,
+)
 from pose_core.bones import bone_lengths
+from pose_core.geometry import rotation_between
+from pose_core.poses import Poses3D
+from pose_core.session import ModelRun
 from pose_core.skeleton import H36M_17
 
 NAMES = H36M_17.joint_names
@@ -106,3 +116,37 @@ def test_who_has_set_what_is_told_by_the_order_of_the_edits():
     found = moved_joints({"edits": [*edits, smooth, again]})
     assert found == {4: {left, knee}, 8: {right}}
     assert moved_joints({}) == {}
+
+
+def test_what_was_moved_goes_along_with_another_scale_and_camera():
+    """A run that is turned, scaled and farther away, but for what somebody has moved in it."""
+    rng = np.random.default_rng(3)
+    truth, wrist = rng.normal(size=(1, 20, 17, 3)).astype(np.float32), NAMES.index("left_wrist")
+    truth -= truth[:, :, :1]
+    root = np.array([0.5, -0.2, 4.0]) + rng.normal(size=(20, 3)) * 0.1
+    moved, moved_root = truth.copy(), root.copy()
+    moved[0, 4, [wrist, 5]] += (0.3, -0.1, 0.2)
+    moved_root[9] += (0.4, 0.1, 1.0)
+    edits = [
+        {"what": "move", "frames": [4, 5], "joints": [5, wrist]},
+        {"what": "move", "frames": [9, 10]},
+        {"what": "move", "frames": [12, 13]},
+        {"what": "interpolate", "frames": [11, 14]},
+    ]
+    old = ModelRun(Poses3D(moved, moved_root), {"edits": edits})
+    rotation = rotation_between(np.array([0.0, 0.0, 1.0]), np.array([0.3, 0.0, 1.0]))
+
+    def seen(stages: np.ndarray, place: np.ndarray) -> Poses3D:
+        return Poses3D(1.2 * stages @ rotation.T, place * (0.9, 0.9, 1.8))
+
+    found = with_moved_of(ModelRun(seen(truth, root)), old, np.arange(20), is_scaled=True)
+    expected = seen(moved, moved_root)
+    np.testing.assert_allclose(found.poses.stages, expected.stages, atol=1e-5)
+    np.testing.assert_allclose(found.poses.root, expected.root, atol=1e-5)
+    assert moved_joints(found.meta) == {4: {5, wrist}}
+    assert moved_roots(found.meta) == moved_roots(old.meta) == (9,)
+    again = with_moved_of(ModelRun(Poses3D(truth, root)), old, np.arange(20))
+    np.testing.assert_allclose(again.poses.stages, moved, atol=1e-6)
+    np.testing.assert_allclose(again.poses.root, moved_root, atol=1e-6)
+    elsewhere = ModelRun(Poses3D(truth, root))
+    assert with_moved_of(elsewhere, old, np.array([2, 3])) is elsewhere

@@ -56,19 +56,22 @@ def lift_with_model(
     _run(context, work, command, then)
 
 
-def _with_moved(after: Track, before: Track) -> Track:
-    """A track lifted again, with the joints that the user has put elsewhere in its 3D."""
+def _with_moved(after: Track, before: Track, *, is_scaled: bool = False) -> Track:
+    """A track lifted again, with what the user has put elsewhere in its 3D."""
     frames = np.arange(len(before.keypoints))
     runs = {
-        name: with_moved_of(run, before.runs[name], frames) if name in before.runs else run
+        name: with_moved_of(run, before.runs[name], frames, is_scaled=is_scaled)
         for name, run in after.runs.items()
-        if run is not before.runs.get(name)
+        if name in before.runs and run is not before.runs[name]
     }
     return replace(after, runs={**after.runs, **runs})
 
 
 def set_scale(context: AppContext, body_height_m: float | None, focal_px: float | None) -> None:
-    """Set body height and focal length, and compute all 3D that there is with them."""
+    """Set body height and focal length, and compute all 3D that there is with them.
+
+    What the user has moved in 3D goes along with the rest of the person.
+    """
     session = context.document.session
     if session is None:
         return
@@ -79,7 +82,7 @@ def set_scale(context: AppContext, body_height_m: float | None, focal_px: float 
         yield scaled
         map_torch_library()
         for track in session.tracks:
-            tracks.append(_lifted_again(track, scaled))
+            tracks.append(_with_moved(_lifted_again(track, scaled), track, is_scaled=True))
             yield scaled.with_tracks((*tracks, *session.tracks[len(tracks) :]))
 
     _run(context, work, lambda after: SetScale(context.document, after))

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pose_core.geometry import rotation_between
+from pose_core.geometry import rotation_between, similarity_fit
 from pose_core.session import ModelRun
 from pose_core.skeleton import H36M_17
 
 PARENTS = H36M_17.parents
 # Edits that put other values in the place of what somebody has set.
 _REPLACING = frozenset({"smooth", "interpolate", "correction"})
+_REPLACING_ROOTS = frozenset({"interpolate", "correction"})
+LEAST_OTHERS = 4
 
 
 def limb(joint: int) -> tuple[int, ...]:
@@ -110,28 +112,75 @@ def moved_joints(meta: Mapping[str, object]) -> dict[int, frozenset[int]]:
     return moved
 
 
-def with_moved_of(run: ModelRun, old: ModelRun, frames: np.ndarray) -> ModelRun:
-    """A new run with the joints that somebody has put elsewhere in an old one.
+def moved_roots(meta: Mapping[str, object]) -> tuple[int, ...]:
+    """Frames in which somebody has put the whole person elsewhere, told as in `moved_joints`."""
+    moved: set[int] = set()
+    for what, frames, joints in _notes(meta):
+        if what == "move" and not joints:
+            moved.update(range(*frames))
+        elif what in _REPLACING_ROOTS:
+            moved.difference_update(range(*frames))
+    return tuple(sorted(moved))
+
+
+def with_moved_of(
+    run: ModelRun, old: ModelRun, frames: np.ndarray, *, is_scaled: bool = False
+) -> ModelRun:
+    """A new run with what somebody has put elsewhere in an old one: joints, and whole people.
 
     Parameters
     ----------
     run, old : ModelRun
         By the same model.
     frames : (N,) int ndarray
-        Where to keep them; they stay where they are relative to the pelvis.
+        Where to keep it.
+    is_scaled : bool
+        Body height or focal length are others in the new run. Then joints go along with the rest
+        of the body: turned, scaled and moved as that is from one run to the other. Where the
+        person was moved, it is seen at the same place of the picture, and its distance changes by
+        the same factor as in the other frames. Without it joints stay where they are relative to
+        the pelvis, and the pelvis stays where it is.
     """
     wanted = np.isin(np.arange(len(old.poses)), frames)
-    stages, notes = run.poses.stages.copy(), []
+    stages, root, notes = run.poses.stages.copy(), np.array(run.poses.root), []
     for frame, joints in sorted(moved_joints(old.meta).items()):
         if wanted[frame] and np.isfinite(stages[-1, frame]).all():
-            kept = sorted(joints)
-            stages[-1, frame, kept] = old.poses.stages[-1, frame, kept]
+            kept, pose = sorted(joints), old.poses.xyz[frame]
+            pose = _gone_along(pose, stages[-1, frame], kept) if is_scaled else pose
+            stages[-1, frame, kept] = pose[kept]
             notes.append({"what": "move", "frames": [frame, frame + 1], "joints": kept})
+    moved = [frame for frame in moved_roots(old.meta) if wanted[frame]]
+    if moved:
+        old_root = np.asarray(old.poses.root)
+        root[moved] = old_root[moved]
+        if is_scaled:
+            root[moved] *= _root_factors(old_root, np.asarray(run.poses.root), moved)
+        notes += [{"what": "move", "frames": [frame, frame + 1]} for frame in moved]
     if not notes:
         return run
     before = run.meta.get("edits")
     edits = [*(before if isinstance(before, list) else []), *notes]
-    return ModelRun(replace(run.poses, stages=stages), {**run.meta, "edits": edits})
+    poses = replace(run.poses, stages=stages, root=root)
+    return ModelRun(poses, {**run.meta, "edits": edits})
+
+
+def _gone_along(old: np.ndarray, new: np.ndarray, moved: list[int]) -> np.ndarray:
+    """An old pose (17, 3) turned, scaled and moved as the joints that nobody has moved are."""
+    others = [joint for joint in range(len(old)) if joint not in moved]
+    if len(others) < LEAST_OTHERS:  # too few to tell how the body is turned
+        others = list(range(len(old)))
+    rotation, scale, translation = similarity_fit(old[others], new[others])
+    return scale * old @ rotation.T + translation
+
+
+def _root_factors(old: np.ndarray, new: np.ndarray, moved: list[int]) -> np.ndarray:
+    """(3,) factors of the pelvis' coordinates (T, 3) from run to run, by the other frames."""
+    known = np.isfinite(old + new).all(axis=1)
+    others = known.copy()
+    others[moved] = False
+    old, new = (root[others if others.any() else known] for root in (old, new))
+    sideways = float((old[:, :2] * new[:, :2]).sum() / max((old[:, :2] ** 2).sum(), 1e-12))
+    return np.array([sideways, sideways, np.median(new[:, 2] / old[:, 2])])
 
 
 def _notes(

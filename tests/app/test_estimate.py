@@ -7,7 +7,9 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox
 
+from app.operations import edit_poses
 from app.operations.lift import set_scale
+from pose_core.analysis.pose_edits import moved_joints
 from pose_core.camera import Camera
 from pose_core.detection.weights import weights_status
 from pose_core.errors import Cancelled, VideoError
@@ -211,17 +213,28 @@ def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbo
     pipeline.let_go(10_000)
     window.estimator.start()
     qtbot.waitUntil(lambda: not window.estimator.is_running)
+    set_scale(window.context, 1.8, 400.0)
+    qtbot.waitUntil(lambda: document.session.body_height_m == 1.8)
+    placed = document.session.tracks[0].runs["temporal"].poses.xyz[5] + 0.0
+    placed[16] += (0.1, -0.2, 0.05)
+    edit_poses.set_pose(window.context, document.session.tracks[0], "temporal", 5, placed)
     before = document.session.tracks[0]
     set_scale(window.context, 1.5, 400.0)
     qtbot.waitUntil(lambda: document.session.body_height_m == 1.5)
     (track,) = document.session.tracks
+    # What was put elsewhere by hand goes along.
+    assert moved_joints(track.runs["temporal"].meta) == {5: {16}}
+    poses = [each.runs["temporal"].poses.xyz for each in (before, track)]
+    factor = np.linalg.norm(poses[1][8]) / np.linalg.norm(poses[0][8])
+    assert factor < 0.9
+    np.testing.assert_allclose(poses[1][5], factor * poses[0][5], atol=1e-3)
     run = track.runs["temporal"]
     assert stature(run.poses.xyz) == pytest.approx(1.5, abs=0.02)
     assert not run.poses.is_root_estimated
     assert run.meta["settings"]["focal_px"] == 400.0
     np.testing.assert_array_equal(track.keypoints.xy, before.keypoints.xy)
     document.undo_stack.undo()
-    assert document.session.body_height_m is None
+    assert document.session.body_height_m == 1.8
     (undone,) = document.session.tracks
     np.testing.assert_array_equal(undone.keypoints.xy, before.keypoints.xy)
     restored, poses = undone.runs["temporal"].poses, before.runs["temporal"].poses
