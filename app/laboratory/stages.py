@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, QVariantAnimation
+from PySide6.QtCore import Qt, QTimer, QVariantAnimation
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QCheckBox, QPushButton, QSplitter, QVBoxLayout
 
@@ -63,6 +63,8 @@ class StagesPanel(LabPanel):
         self.next_button = QPushButton("Next Disagreement")
         self.next_button.setToolTip("Go to the next frame in which the stages differ most.")
         self._morph = QVariantAnimation(self)
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._show_details)
         self._lane_of: object | None = None
         self._numbers_of: tuple | None = None
         self._lay_out()
@@ -127,11 +129,22 @@ class StagesPanel(LabPanel):
         self._show_lane(result)
         if not self.isVisible():
             return
-        self._show_strip(subject, result)
-        self._show_numbers(subject, result)
         self._show_in_views(subject)
+        self._later.start()
+
+    def _show_details(self) -> None:
+        """What the panel itself shows; a moment later, so that video and 3D need not wait."""
+        subject, movement = self.bench.focus.current, self._movement
+        if subject is not None and movement is not None and self.isVisible():
+            self._show_strip(subject, movement)
+            self._show_numbers(subject, movement)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        return super().is_up_to_date and not self._later.isActive()
 
     def clear(self) -> None:
+        self._later.stop()
         self._lane_of = None
         self.bench.timeline.remove_lane(LANE)
         self.on_hidden()

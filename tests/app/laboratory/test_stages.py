@@ -41,6 +41,7 @@ def test_table_curve_and_strip_show_the_numbers_of_the_analysis(lab, panel):
 def test_a_joint_chosen_in_the_table_has_its_own_curve(lab, panel):
     names = [panel.joints.item(row, 0).text() for row in range(17)]
     panel.joints.selectRow(names.index("left wrist"))
+    lab.settle(panel)
     (movement, _) = panel.curve.plots[0].listDataItems()
     wrist = stage_movement(lab.run.poses.stages).displacement[:, lab.state.frame, 13]
     np.testing.assert_allclose(movement.getData()[1], 1000 * wrist)
@@ -53,6 +54,7 @@ def test_brackets_move_strip_3d_view_and_picture(lab, panel, qtbot):
     clip = lab.session.clip
     for key, stage in (("[", 1), ("[", 0), ("]", 1), ("]", 2)):
         qtbot.keyClick(window, key)
+        lab.settle(panel)
         assert panel.strip._current == stage
         shown = window.skeleton._people[0].camera_xyz[frame]
         np.testing.assert_allclose(shown, poses[stage] + root, atol=1e-6)
