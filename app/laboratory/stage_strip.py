@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QRegion
 from PySide6.QtWidgets import QSizePolicy
 
 from app.laboratory.small_skeleton import (
@@ -102,6 +102,20 @@ class StageStrip(Turntable):
             self.updateGeometry()
         self.update()
 
+    def set_current(self, current: int) -> None:
+        """Put the border of the current stage around another one."""
+        before, self._current = self._current, current
+        for stage in {before, current} & set(range(len(self.views))):
+            self.update(QRegion(self._outer(stage)) - QRegion(self._inner(stage)))
+
+    def _outer(self, stage: int) -> QRect:
+        """Pixels of a cell and its border."""
+        return self.cell(stage).adjusted(-1, -1, 1, 1).toAlignedRect()
+
+    def _inner(self, stage: int) -> QRect:
+        """Pixels of a cell that its border leaves free."""
+        return self.cell(stage).adjusted(4, 4, -4, -4).toAlignedRect()
+
     def cell(self, stage: int) -> QRectF:
         """Where a stage lies, logical pixels."""
         count = max(len(self.views), 1)
@@ -112,16 +126,21 @@ class StageStrip(Turntable):
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             for stage in range(len(self.views)):
-                self._paint_stage(painter, stage)
+                self._paint_border(painter, stage)
+                if event.region().intersects(self._inner(stage)):
+                    self._paint_stage(painter, stage)
 
-    def _paint_stage(self, painter: QPainter, stage: int) -> None:
-        palette, view, cell = self.palette(), self.views[stage], self.cell(stage)
+    def _paint_border(self, painter: QPainter, stage: int) -> None:
+        palette = self.palette()
         is_current = stage == self._current
         border = QPalette.ColorRole.Accent if is_current else QPalette.ColorRole.Mid
         painter.setPen(QPen(palette.color(border), 2 if is_current else 1))
         painter.setBrush(palette.color(QPalette.ColorRole.Base))
-        painter.drawRoundedRect(cell, 4, 4)
-        painter.setPen(palette.color(QPalette.ColorRole.Text))
+        painter.drawRoundedRect(self.cell(stage), 4, 4)
+
+    def _paint_stage(self, painter: QPainter, stage: int) -> None:
+        view, cell = self.views[stage], self.cell(stage)
+        painter.setPen(self.palette().color(QPalette.ColorRole.Text))
         picture, metrics = self._picture(stage), painter.fontMetrics()
         line = metrics.height()
         places = [

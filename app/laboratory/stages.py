@@ -66,6 +66,7 @@ class StagesPanel(LabPanel):
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._show_details)
         self._lane_of: object | None = None
+        self._strip_of: tuple | None = None
         self._numbers_of: tuple | None = None
         self._lay_out()
         self._connect()
@@ -171,6 +172,11 @@ class StagesPanel(LabPanel):
 
     def _show_strip(self, subject: Subject, movement: StageMovement) -> None:
         frame, names = subject.frame, subject.stage_names
+        shown = (movement, frame, self.bench.skeleton.level.tobytes())
+        if shown == self._strip_of:
+            self.strip.set_current(subject.stage)
+            return
+        self._strip_of = shown
         moved_mm = 1000 * movement.per_step[:, frame]
         errors = movement.error
         views = []

@@ -4,8 +4,8 @@ import csv
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage, QRegion
 from PySide6.QtSvg import QSvgRenderer
 
 from app.dialogs.error_dialog import ErrorDialog
@@ -192,3 +192,24 @@ def test_the_equation_is_shown_on_demand(panel):
     panel.equation_button.click()
     assert panel._equation.isVisible()
     assert "Eq. (2)" in panel._equation.text()
+
+
+def test_another_stage_repaints_the_borders_that_change(lab, panel, monkeypatch):
+    lab.state.set_stage(2)
+    lab.settle(panel)
+    before, regions = panel.strip.grab().toImage(), QRegion()
+
+    def note(region):
+        nonlocal regions
+        regions |= region
+
+    monkeypatch.setattr(panel.strip, "update", note)
+    lab.state.set_stage(1)
+    lab.settle(panel)
+    after = panel.strip.grab().toImage()
+    ratio = panel.strip.devicePixelRatioF()
+    places = [(x, y) for x in range(after.width()) for y in range(after.height())]
+    changed = [at for at in places if after.pixel(*at) != before.pixel(*at)]
+    assert changed
+    assert all(regions.contains(QPoint(int(x / ratio), int(y / ratio))) for x, y in changed)
+    assert not regions.contains(panel.strip.cell(1).center().toPoint())
