@@ -139,7 +139,7 @@ def draw_arrows(
     along = heads - tails
     length = np.hypot(*along.T)
     is_long = length > _HEAD_PX  # false also where a joint is missing
-    tails, heads, along = tails[is_long], heads[is_long], (along.T / length).T[is_long]
+    tails, heads, along = tails[is_long], heads[is_long], along[is_long] / length[is_long, None]
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     barbs = [heads - _HEAD_PX * (along + sign * 0.6 * across) for sign in (-1, 1)]
     lines = np.concatenate([np.hstack([heads, ends]) for ends in (tails, *barbs)])
