@@ -24,6 +24,7 @@ from app.widgets.theme import theme
 
 GC_INTERVAL_MS = 1000
 SWITCH_INTERVAL_S = 0.0005
+MANY_MODULES = 50
 
 _log = logging.getLogger(__name__)
 
@@ -76,12 +77,17 @@ class GuiGarbageCollector(QObject):
         gc.freeze()  # what start-up made stays: later collections need not look at it
         gc.disable()
         self._thresholds = gc.get_threshold()
+        self._num_modules = len(sys.modules)
         self._timer = QTimer(self, interval=GC_INTERVAL_MS)
         self._timer.timeout.connect(self._collect)
         self._timer.start()
 
     def _collect(self) -> None:
         """Collect the oldest generation that is due, as Python itself would."""
+        if len(sys.modules) - self._num_modules > MANY_MODULES:
+            # What a large import such as PyTorch's made stays too: to look at it takes 100 ms.
+            gc.freeze()
+            self._num_modules = len(sys.modules)
         counts = gc.get_count()
         due = [i for i, count in enumerate(counts) if count > self._thresholds[i]]
         if due:
