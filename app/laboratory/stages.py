@@ -24,6 +24,7 @@ LANE = "Stage movement"
 LANE_COLOUR = (150, 150, 90)
 HEADROOM = 1.7  # at least, for the names of the curves
 MORPH_MS = 900  # from one stage to the next
+PLAYING_INTERVAL_MS = 200  # while a clip plays, nobody can read numbers more often
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 
 
@@ -63,7 +64,7 @@ class StagesPanel(LabPanel):
         self.next_button = QPushButton("Next Disagreement")
         self.next_button.setToolTip("Go to the next frame in which the stages differ most.")
         self._morph = QVariantAnimation(self)
-        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self._show_details)
         self._lane_of: object | None = None
         self._strip_of: tuple | None = None
@@ -131,7 +132,9 @@ class StagesPanel(LabPanel):
         if not self.isVisible():
             return
         self._show_in_views(subject)
-        self._later.start()
+        if not self._later.isActive():
+            is_playing = self.bench.context.view_state.is_playing
+            self._later.start(PLAYING_INTERVAL_MS if is_playing else 0)
 
     def _show_details(self) -> None:
         """What the panel itself shows; a moment later, so that video and 3D need not wait."""
