@@ -1,0 +1,93 @@
+r"""What TP-Net listens to: the reading of Fig. 5 of Dabral et al. 2018, in numbers.
+
+The paper reads three things from its figure: poses more than five frames back hardly count; hips
+and shoulders are what almost all other joints are corrected by; a joint's own input counts ten
+times as much as another's. This prints the same for a session with an estimate, averaged over the
+clip, beside the weights as they are before any training, which tells what of it was learned::
+
+    posestage estimate CLIP --formats session --out FOLDER
+    python benchmarks/tpnet_sensitivity.py FOLDER/CLIP.posestage --model tp-net
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pose_core.analysis.refiner_windows import PreparedRefiner, prepare_refiner
+from pose_core.analysis.sensitivity import Sensitivity, jacobian_sensitivity
+from pose_core.camera import Camera
+from pose_core.models.networks import NETWORKS
+from pose_core.models.registry import model_entry
+from pose_core.models.tpnet import TpNet
+from pose_core.session_io import load_session
+from pose_core.skeleton import H36M_17
+
+NEAR_STEPS = 5
+NUM_WINDOWS = 64
+
+
+def prepared_of(session_path: Path, model: str) -> PreparedRefiner:
+    """What the model sees of the first person of a session."""
+    session = load_session(session_path)
+    clip, track = session.clip, session.tracks[0]
+    camera = Camera.assumed(clip.width, clip.height, session.focal_px)
+    return prepare_refiner(model_entry(model), track.keypoints, clip.times_s, camera)
+
+
+def untrained(model: str, seed: int) -> TpNet:
+    """The same network with first weights."""
+    entry = model_entry(model)
+    torch.manual_seed(seed)
+    network = NETWORKS[entry.network].build(entry.config)
+    if not isinstance(network, TpNet):
+        raise SystemExit(f"{model} is no TP-Net.")
+    return network.eval()
+
+
+def measure(prepared: PreparedRefiner) -> Sensitivity:
+    """Averaged over frames spread evenly through the clip."""
+    frames = np.flatnonzero(prepared.known_mask)
+    some = frames[np.linspace(0, len(frames) - 1, min(NUM_WINDOWS, len(frames))).astype(int)]
+    windows = prepared.windows(some)
+    return jacobian_sensitivity(prepared.network, windows, answer_index=prepared.answer_index)
+
+
+def print_reading(name: str, sensitivity: Sensitivity) -> None:
+    """The three readings of the paper."""
+    over_time = sensitivity.over_time.mean(axis=1)  # of the mean joint, by step
+    near = np.abs(sensitivity.steps) < NEAR_STEPS
+    now = sensitivity.at(0)
+    others = ~np.eye(len(now), dtype=bool)
+    own = float(np.diag(now).mean())
+    beside = np.where(others, now, np.nan)
+    influence = np.nanmean(beside, axis=1)  # of each input joint on the other joints
+    order = np.argsort(-influence)
+    print(f"{name}:")
+    print(
+        f"  {over_time[near].sum() / over_time.sum():.0%} of the influence comes from the "
+        f"{near.sum()} of {len(near)} frames less than {NEAR_STEPS} away"
+    )
+    print(f"  own input {own:.3f} m per m, another joint's {np.nanmean(beside):.4f}")
+    ranked = ", ".join(f"{H36M_17.joint_names[j]} {influence[j]:.4f}" for j in order)
+    print(f"  influence on the other joints at t = 0: {ranked}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What TP-Net listens to.")
+    parser.add_argument("session", type=Path)
+    parser.add_argument("--model", default="tp-net")
+    options = parser.parse_args()
+    prepared = prepared_of(options.session, options.model)
+    spread = 1000 * prepared.poses.std(dim=0).norm(dim=-1)
+    ranked = zip(H36M_17.joint_names, spread.tolist(), strict=True)
+    print("spread of the input, mm:", ", ".join(f"{name} {mm:.0f}" for name, mm in ranked))
+    print_reading("trained", measure(prepared))
+    first = untrained(options.model, seed=0)
+    print_reading("first weights", measure(replace(prepared, network=first.pose_of_window)))
+
+
+if __name__ == "__main__":
+    main()
