@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from app.views.overlay2d import LEGEND, draw_sample
 from app.views.paint import PILL_BACKGROUND, PILL_TEXT
+from pose_core.skeleton import H36M_17
 
 MARGIN, PADDING, GAP = 8.0, 7.0, 12.0
+# From people's bones to the borders of their bodies: pixels at least, and share of their height.
+BODY_PX, BODY_SHARE = 14.0, 0.06
+POINTS_OF_A_BONE = 9
 _FAINT = QColor(245, 245, 245, 190)
 _FRAME = QColor(240, 228, 66)
 
@@ -43,66 +49,159 @@ VIDEO_SIGN = Sign(
 )
 
 
-def draw_hint(
+@dataclass(frozen=True)
+class SignLayout:
+    """What of a sign is drawn on a view, and how large it is; `of` makes it.
+
+    Parameters
+    ----------
+    title : str
+    lines : tuple of str
+    has_legend : bool
+    is_faint : bool
+        The lines say how to edit, and not why nothing can be edited.
+    whole, title_alone : QSizeF
+        Logical pixels.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    has_legend: bool
+    is_faint: bool
+    whole: QSizeF
+    title_alone: QSizeF
+
+    @classmethod
+    def of(cls, widget: QWidget, sign: Sign, obstacle: str) -> "SignLayout":
+        """Lay out a sign.
+
+        Parameters
+        ----------
+        widget : QWidget
+            The view.
+        sign : Sign
+        obstacle : str
+            Why nothing can be edited; empty where it can.
+        """
+        metrics, room = widget.fontMetrics(), widget.width() - 2 * (MARGIN + PADDING)
+        line = metrics.height() + 4.0
+        title = metrics.elidedText(sign.title, Qt.TextElideMode.ElideRight, int(room))
+        wanted = (obstacle,) if obstacle else sign.lines
+        lines = tuple(each for each in wanted if metrics.horizontalAdvance(each) <= room)
+        legend = _legend_width(metrics.horizontalAdvance, line)
+        has_legend = sign.has_legend and legend <= room and not obstacle
+        width = max(metrics.horizontalAdvance(each) for each in (title, *lines))
+        width = max(width, legend) if has_legend else width
+        height = line * (1 + len(lines) + has_legend)
+        return cls(
+            title,
+            lines,
+            has_legend,
+            not obstacle,
+            QSizeF(width + 2 * PADDING, height + 2 * PADDING - 4.0),
+            QSizeF(metrics.horizontalAdvance(title) + 2 * PADDING, line + 2 * PADDING),
+        )
+
+
+def draw_edit_frame(painter: QPainter, widget: QWidget) -> None:
+    """Draw a frame around a view in which something is edited."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(_FRAME, 2.0))
+    painter.drawRect(QRectF(widget.rect()).adjusted(1, 1, -1, -1))
+
+
+def draw_sign(
     painter: QPainter,
-    widget: QWidget,
-    sign: Sign,
-    obstacle: str,
+    layout: SignLayout,
+    room: QRectF,
+    bodies: np.ndarray,
+    before: QRectF,
     *,
-    is_brief: bool,
-    top: float = MARGIN,
+    is_brief: bool = False,
 ) -> QRectF:
-    """Draw a sign in the upper left of a view, and a frame around the view.
+    """Draw a sign, or else its title alone, where it covers nobody; or nothing at all.
 
     Parameters
     ----------
     painter : QPainter
         In logical pixels.
-    widget : QWidget
-    sign : Sign
-    obstacle : str
-        Why nothing can be edited; empty where it can.
+    layout : SignLayout
+    room : QRectF
+        In whose corners it may stand.
+    bodies : (P, N, 2) ndarray
+        Points along the bones of people, logical pixels; NaN where unseen.
+    before : QRectF
+        Where it was drawn last: there it stays as long as it can.
     is_brief : bool
         Draw the title alone: something under the sign is worked on.
-    top : float
-        Where the sign begins.
 
     Returns
     -------
     QRectF
-        What the whole sign covers, or would.
+        What it covers; empty where no corner is free.
     """
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(QPen(_FRAME, 2.0))
-    painter.drawRect(QRectF(widget.rect()).adjusted(1, 1, -1, -1))
-    metrics, room = painter.fontMetrics(), widget.width() - 2 * (MARGIN + PADDING)
-    line = metrics.height() + 4.0
-    title = metrics.elidedText(sign.title, Qt.TextElideMode.ElideRight, int(room))
-    lines = [obstacle] if obstacle else list(sign.lines)
-    lines = [each for each in lines if metrics.horizontalAdvance(each) <= room]
-    legend = _legend_width(metrics.horizontalAdvance, line)
-    has_legend = sign.has_legend and legend <= room and not obstacle
-    width = max(metrics.horizontalAdvance(each) for each in (title, *lines))
-    width = max(width, legend) if has_legend else width
-    num_lines = 1 + len(lines) + has_legend
-    whole = QRectF(MARGIN, top, width + 2 * PADDING, line * num_lines + 2 * PADDING - 4.0)
-    shown = QRectF(whole)
-    if is_brief:
-        shown.setSize(QSizeF(metrics.horizontalAdvance(title) + 2 * PADDING, line + 2 * PADDING))
+    sizes = (
+        {True: layout.title_alone} if is_brief else {False: layout.whole, True: layout.title_alone}
+    )
+    area, is_brief = _free_place(sizes, room, bodies, before)
+    if not area.isEmpty():
+        _draw_sign_at(painter, layout, area, is_brief=is_brief)
+    return area
+
+
+def _free_place(
+    sizes: dict[bool, QSizeF], room: QRectF, bodies: np.ndarray, before: QRectF
+) -> tuple[QRectF, bool]:
+    """A place for the first of several sizes for which there is one, and the key of that size."""
+    for is_brief, size in sizes.items():
+        x = (room.left(), room.right() - size.width())
+        y = (room.top(), room.bottom() - size.height())
+        places = [QRectF(QPointF(left, top), size) for top, left in product(y, x)]
+        places.sort(key=lambda place: not place.intersects(before))
+        for place in places:
+            if room.contains(place) and not _covers(place, bodies):
+                return place, is_brief
+    return QRectF(), True
+
+
+def _covers(area: QRectF, bodies: np.ndarray) -> bool:
+    """Whether one of the points lies in an area, or so near that the body would."""
+    for person in bodies:
+        x, y = person[np.isfinite(person).all(axis=1)].T
+        if len(x):
+            body = max(BODY_PX, BODY_SHARE * float(np.ptp(y)))
+            wide = area.adjusted(-body, -body, body, body)
+            is_across = (x > wide.left()) & (x < wide.right())
+            if (is_across & (y > wide.top()) & (y < wide.bottom())).any():
+                return True
+    return False
+
+
+def points_along_bones(joints: np.ndarray) -> np.ndarray:
+    """(P, N, D) points along the bones of people with joints (P, 17, D)."""
+    parents, children = np.array(H36M_17.bones).T
+    shares = np.linspace(0, 1, POINTS_OF_A_BONE)[:, None, None, None]
+    points = (1 - shares) * joints[:, parents] + shares * joints[:, children]
+    return np.swapaxes(points, 0, 1).reshape(len(joints), -1, joints.shape[-1])
+
+
+def _draw_sign_at(painter: QPainter, layout: SignLayout, area: QRectF, *, is_brief: bool) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(PILL_BACKGROUND)
-    painter.drawRoundedRect(shown, 6, 6)
-    row = QRectF(MARGIN + PADDING, top + PADDING - 2.0, width + 1, line)
+    painter.drawRoundedRect(area, 6, 6)
+    line = painter.fontMetrics().height() + 4.0
+    corner = area.topLeft() + QPointF(PADDING, PADDING - 2.0)
+    row = QRectF(corner, QSizeF(layout.whole.width(), line))
     painter.setPen(_FRAME)
-    painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, title)
-    if not is_brief:
-        painter.setPen(PILL_TEXT if obstacle else _FAINT)
-        for text in lines:
-            row.translate(0, line)
-            painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, text)
-        if has_legend:
-            _draw_legend(painter, row.left(), row.top() + line, line)
-    return whole
+    painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, layout.title)
+    if is_brief:
+        return
+    painter.setPen(_FAINT if layout.is_faint else PILL_TEXT)
+    for text in layout.lines:
+        row.translate(0, line)
+        painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, text)
+    if layout.has_legend:
+        _draw_legend(painter, row.left(), row.top() + line, line)
 
 
 def _legend_width(advance: Callable[[str], int], line: float) -> float:

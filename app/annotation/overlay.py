@@ -10,12 +10,20 @@ from PySide6.QtWidgets import QWidget
 from app.annotation.box_mouse import BoxMouse
 from app.annotation.edit_mode import EditMode
 from app.annotation.edit_mouse import EditMouse
-from app.annotation.hint import VIDEO_SIGN, draw_hint
+from app.annotation.hint import (
+    MARGIN,
+    VIDEO_SIGN,
+    SignLayout,
+    draw_edit_frame,
+    draw_sign,
+    points_along_bones,
+)
 from app.annotation.loupe import draw_loupe
 from app.views.overlay2d import COLOUR_OF_SIDE, SIDES, draw_cross
 from app.views.paint import draw_pill
 from app.views.video import VideoView
 
+ABOVE_PILLS = 40.0  # what tells frame and zoom stands at the bottom
 DARK = QColor(20, 20, 20, 230)
 CHOSEN = QColor(86, 180, 233)  # sky blue of the Okabe-Ito set
 BOX = QColor(255, 255, 255, 170)
@@ -68,8 +76,17 @@ class EditOverlay(QWidget):
                 _draw_band(painter, self._mouse.band)
             self._draw_loupe(painter)
             is_brief = self._is_under_hint or self._mode.trial is not None
-            obstacle = self._mode.obstacle
-            self._hint = draw_hint(painter, self, VIDEO_SIGN, obstacle, is_brief=is_brief)
+            draw_edit_frame(painter, self)
+            layout = SignLayout.of(self, VIDEO_SIGN, self._mode.obstacle)
+            room = QRectF(self.rect()).adjusted(MARGIN, MARGIN, -MARGIN, -ABOVE_PILLS)
+            area = draw_sign(painter, layout, room, self._bodies(), self._hint, is_brief=is_brief)
+            if not is_brief:  # what the whole sign covers, or would
+                self._hint = area
+
+    def _bodies(self) -> np.ndarray:
+        """(P, N, 2) logical pixels along the bones of the people in the picture."""
+        people = [self._points(person.xy) for person in self._video.visible_people()]
+        return points_along_bones(np.array(people).reshape(-1, 17, 2))
 
     def _points(self, xy: np.ndarray) -> np.ndarray:
         """Picture pixels (N, 2) in logical pixels of this widget."""

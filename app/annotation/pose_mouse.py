@@ -73,6 +73,14 @@ class PoseMouse(QObject):
         width, height = self._skeleton.width(), self._skeleton.height()
         return project(pose, self._skeleton.orbit.matrix(width / height), width, height)
 
+    def bodies(self) -> np.ndarray:
+        """(P, 17, 2) logical pixels of the joints of all people who are shown; NaN where unseen."""
+        session, view = self._context.document.session, self._skeleton
+        poses = [view.scene_pose(track.track_id) for track in (session.tracks if session else ())]
+        shown = np.array([pose for pose in poses if pose is not None]).reshape(-1, 17, 3)
+        width, height = view.width(), view.height()
+        return project(shown, view.orbit.matrix(width / height), width, height)
+
     def abort(self) -> None:
         """Put back what is in the hand."""
         if self.grip is None:

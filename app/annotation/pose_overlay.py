@@ -1,16 +1,22 @@
 """What the edit mode draws over the 3D view: rings around joints, and the sign that says how."""
 
-from typing import cast
-
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from app.annotation.edit_mode import EditMode
-from app.annotation.hint import MARGIN, Sign, draw_hint
+from app.annotation.hint import (
+    MARGIN,
+    Sign,
+    SignLayout,
+    draw_edit_frame,
+    draw_sign,
+    points_along_bones,
+)
 from app.annotation.overlay import CHOSEN, DARK, RING
 from app.annotation.pose_mouse import PoseMouse
+from app.views.labels3d import LEGEND_PX
 from app.views.skeleton3d import Skeleton3DView
 from pose_core.skeleton import H36M_17
 
@@ -32,7 +38,6 @@ class PoseOverlay(QWidget):
         self._mouse = mouse
         self._skeleton = skeleton
         self._sign_area = QRectF()
-        self._is_under_sign = False  # the mouse
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.hide()
@@ -41,12 +46,9 @@ class PoseOverlay(QWidget):
         mouse.looks_changed.connect(self.follow)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stay as large as the view, go along when it is turned, show what is under the sign."""
+        """Stay as large as the view, and go along when it is turned."""
         if event.type() == QEvent.Type.Resize:
             self.resize(self._skeleton.size())
-        elif event.type() == QEvent.Type.MouseMove:
-            position = cast(QMouseEvent, event).position()
-            self._is_under_sign = self._sign_area.contains(position)
         if self.isVisible() and event.type() in (QEvent.Type.MouseMove, QEvent.Type.Wheel):
             self.update()
         return False
@@ -66,11 +68,18 @@ class PoseOverlay(QWidget):
             obstacle = self._mode.obstacle_3d
             if not obstacle:
                 self._draw_rings(painter)
+            draw_edit_frame(painter, self)
+            layout = SignLayout.of(self, self._sign(), obstacle)
             top = max(self._skeleton.corner.bottom() + MARGIN, MARGIN)
-            is_brief = self._is_under_sign and not self._mouse.is_dragging
-            sign = self._sign()
-            self._sign_area = draw_hint(painter, self, sign, obstacle, is_brief=is_brief, top=top)
+            room = QRectF(self.rect()).adjusted(MARGIN, top, -MARGIN, -LEGEND_PX)
+            bodies = points_along_bones(self._mouse.bodies())
+            self._sign_area = draw_sign(painter, layout, room, bodies, self._sign_area)
         self._skeleton.set_sign(self._sign_area)
+
+    @property
+    def sign_area(self) -> QRectF:
+        """What the sign covers; empty where there is no room for it beside the people."""
+        return self._sign_area
 
     def _sign(self) -> Sign:
         grip = self._mouse.grip

@@ -36,8 +36,8 @@ class LabelPainter:
     width, height : float
         Logical pixels.
     colour : QColor
-    corner : QRectF
-        In the upper left, where nothing is written; empty if there is none.
+    corner, sign : QRectF
+        In the upper left, and elsewhere, where nothing is written; empty if there is none.
     """
 
     painter: QPainter
@@ -46,11 +46,12 @@ class LabelPainter:
     height: float
     colour: QColor
     corner: QRectF
+    sign: QRectF
 
     def __post_init__(self) -> None:
         self._matrix = self.orbit.matrix(self.width / self.height)
         self._numbers: list[tuple[float, ...]] = []  # where numbers are already
-        self._taken = [self.corner]  # by words, or by others
+        self._taken = [self.corner, self.sign]  # by words, or by others
         self._people = np.zeros((0, 2))
         self._titles: list[tuple[str, list[np.ndarray]]] = []  # and where they may stand
 
@@ -200,7 +201,13 @@ class LabelPainter:
         """(...) bool: pixels (..., 2) that are in the view, with room for a number beside them."""
         room = (self.width - 24, self.height - 24)
         in_corner = np.all(pixels < (self.corner.right() + 24, self.corner.bottom() + 24), axis=-1)
-        return np.all((pixels >= 24) & (pixels <= room), axis=-1) & ~in_corner
+        sign = self.sign
+        in_sign = np.all(
+            (pixels > (sign.left() - 24, sign.top() - 24))
+            & (pixels < (sign.right() + 24, sign.bottom() + 24)),
+            axis=-1,
+        )
+        return np.all((pixels >= 24) & (pixels <= room), axis=-1) & ~in_corner & ~in_sign
 
     def _number(self, pixel: np.ndarray, value: float) -> None:
         """A number, unless it would crowd another."""

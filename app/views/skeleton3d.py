@@ -207,7 +207,7 @@ class Skeleton3DView(QWidget):
         return QRectF(self._corner.geometry())
 
     def set_sign(self, area: QRectF) -> None:
-        """Write nothing in a part of the view below the corner; an empty one gives it free."""
+        """Write nothing in a part of the view; an empty one gives it free."""
         if area != self._sign:
             self._sign = area
             self.update()
@@ -427,9 +427,8 @@ class Skeleton3DView(QWidget):
 
     def _paint_labels(self, painter: QPainter, extent: Extent) -> None:
         ink = QColor.fromRgbF(*self._theme.ink)
-        corner = self.corner.united(self._sign)
         size = self.width(), self.height()
-        labels = LabelPainter(painter, self._orbit, *size, ink, corner)
+        labels = LabelPainter(painter, self._orbit, *size, ink, self.corner, self._sign)
         is_estimated = self._camera is not None and self._camera.is_estimated
         labels.keep_clear(self._body_points)
         labels.ground(extent.ground(LABEL_MARGIN_M), is_estimated)
@@ -442,7 +441,9 @@ class Skeleton3DView(QWidget):
         labels.legend(tilt_deg(self._level), self._truth is not None)
         if self._is_frame_empty():
             is_top = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
-            place = QPointF(self.width() / 2, corner.bottom() + CORNER_PX)
+            is_above = self._sign.center().y() < self.height() / 2
+            top = max(self.corner.bottom(), self._sign.bottom() if is_above else 0.0)
+            place = QPointF(self.width() / 2, top + CORNER_PX)
             draw_pill(painter, "nobody in this frame", place, is_top)
 
     def _is_frame_empty(self) -> bool:

@@ -268,7 +268,7 @@ class VideoView(QWidget):
             if self._projection is not None and self._projection[0] == self._frame_index:
                 xy = self._projection[1]
                 draw_thin(painter, xy, self._zoom, device_size, ratio, PROJECTION_COLOUR)
-            people = self._visible_people()
+            people = self.visible_people()
             draw_people(painter, people, self._zoom, device_size, ratio, self._hovered)
         painter.restore()
 
@@ -342,7 +342,7 @@ class VideoView(QWidget):
             self._can_pan = self._joint_at(position) is None
             if self.exact_frame is not None and not event.modifiers():
                 x, y = self.device_point(position)
-                self.joint_drag.press(self._visible_people(), self._zoom, x, y, self._reach)
+                self.joint_drag.press(self.visible_people(), self._zoom, x, y, self._reach)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         position = event.position()
@@ -424,7 +424,8 @@ class VideoView(QWidget):
 
     # ---- what the mouse does ----
 
-    def _visible_people(self) -> list[PersonOverlay]:
+    def visible_people(self) -> list[PersonOverlay]:
+        """Who is drawn, as they are drawn: a joint may be held elsewhere."""
         if not self._are_poses_visible:
             return []
         if self._moved is None or self._moved[1] != self._frame_index:
@@ -439,12 +440,12 @@ class VideoView(QWidget):
 
     def _joint_at(self, position: QPointF) -> tuple[int, int] | None:
         x, y = self.device_point(position)
-        return joint_at(self._visible_people(), self._zoom, x, y, self._reach)
+        return joint_at(self.visible_people(), self._zoom, x, y, self._reach)
 
     def person_at(self, position: QPointF) -> int | None:
         """Track id of the person at a logical pixel of this widget; None where nobody is."""
         x, y = self.device_point(position)
-        return person_at(self._visible_people(), self._zoom, x, y, self._reach)
+        return person_at(self.visible_people(), self._zoom, x, y, self._reach)
 
     def _drag_joint(self, position: QPointF) -> None:
         x, y = self.device_point(position)
@@ -466,7 +467,7 @@ class VideoView(QWidget):
         self._end_hover()
         if found is not None:
             self._hovered = found
-            person = next(each for each in self._visible_people() if each.track_id == found[0])
+            person = next(each for each in self.visible_people() if each.track_id == found[0])
             QToolTip.showText(screen_position, joint_text(person, found[1]), self)
             self.update()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -135,6 +135,38 @@ def hand(lab):
     yield hand
     hand.annotation.mode.set_on(False)
     hand.view.reset_view()
+
+
+def test_the_sign_never_covers_the_person(hand):
+    """In views of all sizes and from all sides, also while a joint is taken across the view."""
+    overlay, view = hand.annotation.pose_overlay, hand.view
+    size = view.size()
+
+    def covered() -> bool:
+        overlay.resize(view.size())
+        overlay.grab()
+        area = overlay.sign_area
+        assert area.isEmpty() or QRectF(overlay.rect()).contains(area)
+        assert not area.intersects(view.corner)
+        return any(area.contains(QPointF(*point)) for point in hand.mouse.points().tolist())
+
+    shown = []
+    for width, height in ((210, 170), (300, 200), (300, 420), (700, 260), (900, 700)):
+        view.resize(width, height)
+        for preset in ("front", "side", "top", "camera"):
+            view.set_view_preset(preset)
+            assert not covered()
+            shown.append(not overlay.sign_area.isEmpty())
+    assert shown[-1]
+    assert sum(shown) > len(shown) / 2
+    view.set_view_preset("side")
+    covered()
+    goal = overlay.sign_area.center() - hand.at(WRIST)
+    hand.pull(hand.at(WRIST), (goal.x(), goal.y()))
+    assert hand.mouse.is_dragging
+    assert not covered()
+    hand.mouse.abort()
+    view.resize(size)
 
 
 def nearest_joint_is(hand, joint):

@@ -52,7 +52,7 @@ def place_of(lab, xy):
 
 def drag(lab, panel, joint=WRIST, by=BY, release=True):
     """Drag a joint with the mouse by so many pixels of the picture; wait for the answer."""
-    xy = lab.window.video._visible_people()[0].xy[joint]
+    xy = lab.window.video.visible_people()[0].xy[joint]
     start, end = place_of(lab, xy), place_of(lab, xy + by)
     mouse(lab, PRESS, start, LEFT, LEFT)
     for share in (0.5, 0.8, 1.0):
@@ -100,7 +100,7 @@ def is_as_in_the_session(lab):
     """Whether all views show the session and nothing else."""
     video, skeleton = lab.window.video, lab.window.skeleton
     known = lab.track.keypoints
-    (person,) = video._visible_people()
+    (person,) = video.visible_people()
     np.testing.assert_array_equal(person.xy, known.xy[lab.state.frame])
     assert person.sources[WRIST] == np.asarray(known.sources)[lab.state.frame, WRIST]
     return (
@@ -171,7 +171,7 @@ def test_while_dragging_the_numbers_are_those_of_the_analysis(lab, panel, export
     np.testing.assert_allclose(lab.window.skeleton._ghost[0], shown + lab.run.poses.root[frame])
     projected = lab.window.video._projection[1]
     np.testing.assert_allclose(projected, camera_of(lab).project(after), rtol=1e-5)
-    (person,) = lab.window.video._visible_people()
+    (person,) = lab.window.video.visible_people()
     assert person.sources[WRIST] == SOURCE_USER
     assert (np.delete(person.sources, WRIST) == SOURCE_DETECTOR).all()
     np.testing.assert_array_equal(person.xy[WRIST], panel._moved[WRIST])
