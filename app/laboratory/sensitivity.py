@@ -28,6 +28,7 @@ from pose_core.skeleton import H36M_17
 
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 FIRST_CELL = (H36M_17.index("left_hip"), H36M_17.index("left_ankle"))
+PELVIS = H36M_17.index("pelvis")
 FAINT = (140, 140, 140, 110)
 # The skeletons of the strip.
 INFLUENCE, INPUT, ANSWER = range(3)
@@ -289,6 +290,11 @@ def _reading(look: Look) -> str:
     most = ", ".join(JOINT_NAMES[joint] for joint in listened)
     share = sensitivity.over_time.sum(axis=1)
     last = share[sensitivity.steps >= -4].sum() / max(share.sum(), 1e-12)
+    if done.cell[0] == PELVIS:
+        return (
+            "All poses of the input are relative to the <b>pelvis</b>, which is therefore next to "
+            "0 in all of them. What the network would make of another no training has taught it."
+        )
     return (
         f"100 mm of the <b>{of}</b> of the input at t = {_signed(done.step)} move the <b>{to}</b> "
         f"of the answer {value:.1f} mm on average (brightest of the map {brightest:.1f} mm). "

@@ -16,11 +16,13 @@ from pose_core.models.ray_input import normalise_rays
 from pose_core.models.registry import ModelEntry, build_network
 from pose_core.models.tpnet import TpNet
 from pose_core.poses import Keypoints2D
+from pose_core.skeleton import H36M_17
 
 # An LSTM sees the whole past. Beyond this many poses there is next to nothing left to see.
 _PAST_POSES = 20
 # Windows of a range that are averaged over: evenly spaced ones are enough, and soon done.
 _WINDOWS_OF_RANGE = 8
+PELVIS = H36M_17.index("pelvis")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,9 @@ def prepare_refiner(
 def sensitivity_of(prepared: PreparedRefiner, start: int, end: int) -> Sensitivity:
     """Sensitivity at a frame, or averaged over frames ``start <= frame < end``.
 
+    To the pelvis it is nought: all poses are relative to it, so that it is next to 0 in all of
+    them. What the network would make of another one no training has ever taught it.
+
     Raises
     ------
     ConfigError
@@ -135,9 +140,11 @@ def sensitivity_of(prepared: PreparedRefiner, start: int, end: int) -> Sensitivi
         )
     count = min(len(frames), _WINDOWS_OF_RANGE)
     chosen = frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
-    return jacobian_sensitivity(
+    sensitivity = jacobian_sensitivity(
         prepared.network, prepared.windows(chosen), answer_index=prepared.answer_index
     )
+    sensitivity.response[:, PELVIS] = 0.0
+    return sensitivity
 
 
 def _padding(network: TpNet | LstmBaseline) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from pose_core.inference.lifter import base_network, seen_stretches
 from pose_core.models.ray_input import normalise_rays
 from pose_core.models.registry import build_network
 
+PELVIS = 0
 CONTEXT = 6
 KINDS = {
     "online": ("tpnet", {"num_joints": 17, "context": CONTEXT, "hidden": 32}),
@@ -66,6 +67,7 @@ def test_curves_and_maps_are_those_measured_by_moving_joints_at_random(lab, pane
         measured = perturbation_sensitivity(
             look.network, window, directions, answer_index=CONTEXT - 1, size=1e-3
         )
+        measured.response[:, PELVIS] = 0.0
         np.testing.assert_allclose(shown(panel), measured.over_time, rtol=0.05)
         steps = panel._mean_curve.getOriginalDataset()[0]
         np.testing.assert_array_equal(steps, range(1 - CONTEXT, 1))
@@ -208,3 +210,14 @@ def test_other_models_and_frames_without_the_person_say_what_to_do(lab, panel):
     lab.state.set_frame(21)
     assert "No model that does is trained yet" in panel._message.text()
     assert "recipe tp-net" in panel._message.text()
+
+
+def test_the_pelvis_is_said_to_tell_nothing(lab, panel):
+    panel.choose(PELVIS, 5)
+    lab.settle(panel)
+    assert "relative to the <b>pelvis</b>" in panel.reading.text()
+    assert not panel.result.matrix[PELVIS].any()
+    panel.choose_strongest()
+    lab.settle(panel)
+    assert panel.cell[0] != PELVIS
+    assert "relative to" not in panel.reading.text()
