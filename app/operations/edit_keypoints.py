@@ -196,7 +196,7 @@ class KeypointEditor(QObject):
                 continue
             after, model = track.keypoints, list(track.runs)[-1]  # the newest run
             frames = np.flatnonzero(_differs(before, after))
-            if len(frames):
+            if len(frames) and model in self._following_models(track):
                 span = int(frames[0]), int(frames[-1]) + 1
                 self.follower.follow(Edit(command, track_id, model, before, after, *span))
 
@@ -225,9 +225,14 @@ class KeypointEditor(QObject):
             self.follower.follow(edit)
 
     def _following_models(self, track: Track) -> tuple[str, ...]:
-        """The models whose 3D follows: the shown one, and the others that can."""
+        """The models whose 3D follows: the shown one, and the others that can.
+
+        Not those that look at pictures: to them the keypoints say no more than where the person is.
+        """
         shown, installed = self._context.view_state.model, installed_models()
-        names = (name for name in track.runs if name == shown or name in installed)
+        see_pictures = {name for name, entry in installed.items() if not entry.lifts_keypoints}
+        able = [name for name in track.runs if name not in see_pictures]
+        names = [name for name in able if name == shown or name in installed]
         return tuple(sorted(names, key=lambda name: name != shown))
 
 

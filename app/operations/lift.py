@@ -15,7 +15,7 @@ from app.workers.torch_library import map_torch_library
 from pose_core.analysis.pose_edits import with_moved_of
 from pose_core.errors import ConfigError
 from pose_core.inference.device import choose_device
-from pose_core.inference.lifter import make_lifter
+from pose_core.inference.picture_lifter import lifter_of
 from pose_core.inference.pipeline import lifted
 from pose_core.inference.records import EstimateSettings
 from pose_core.models.registry import installed_models, model_entry
@@ -43,7 +43,7 @@ def lift_with_model(
 
     def work() -> Iterator[Session]:
         map_torch_library()
-        lifter = make_lifter(model_entry(settings.model), choose_device(settings.device))
+        lifter = lifter_of(model_entry(settings.model), choose_device(settings.device))
         tracks = []
         for track in session.tracks:
             whole = replace(settings, start=0, end=None)
@@ -97,7 +97,7 @@ def _lifted_again(track: Track, session: Session) -> Track:
     for name, run in track.runs.items():
         settings = settings_of(run, name, session)
         try:
-            lifter = make_lifter(installed[name], choose_device(settings.device))
+            lifter = lifter_of(installed[name], choose_device(settings.device))
         except (KeyError, ConfigError):  # it, or the model whose poses it refines
             continue
         track = lifted(track, lifter, session.clip, settings)

@@ -30,13 +30,13 @@ class ModelChoice:
 
 
 def available_models() -> list[ModelChoice]:
-    """The models that lift keypoints: shipped ones, those for comparison, the user's own.
+    """The models that can be run on a video: shipped ones, those for comparison, the user's own.
 
     Damaged ones are left out, `posestage models` says what is wrong with them; so are all where
     the manifest of the shipped ones is missing.
     """
     try:
-        entries = [entry for entry in installed_models().values() if entry.lifts_keypoints]
+        entries = [entry for entry in installed_models().values() if entry.estimates]
     except WeightsError:
         return []
     entries.sort(key=lambda entry: (entry.folder is not None, entry.is_baseline))

@@ -7,7 +7,7 @@ import numpy as np
 from pose_core.clip import Clip
 from pose_core.errors import Cancelled, NoPersonError
 from pose_core.inference.device import choose_device
-from pose_core.inference.lifter import make_lifter
+from pose_core.inference.picture_lifter import lifter_of
 from pose_core.inference.pipeline import lifted
 from pose_core.inference.records import EstimateFinished, EstimateSettings, LiftProgress
 from pose_core.models.registry import model_entry
@@ -38,7 +38,7 @@ def estimate_from_keypoints(
     NoPersonError
         If nobody has keypoints in these frames.
     """
-    lifter = make_lifter(model_entry(settings.model), choose_device(settings.device))
+    lifter = lifter_of(model_entry(settings.model), choose_device(settings.device))
     people = [_cut(track, settings.start, settings.end) for track in tracks]
     people = [track for track in people if len(track.present_frames)]
     if not people:

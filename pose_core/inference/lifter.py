@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pose_core.camera import Camera
+from pose_core.clip import Clip
 from pose_core.errors import ConfigError, WeightsError
 from pose_core.inference.resampling import (
     lifter_rate,
@@ -16,6 +17,7 @@ from pose_core.inference.resampling import (
 )
 from pose_core.inference.root import root_from_rays
 from pose_core.models.registry import ModelEntry, build_network, model_entry
+from pose_core.poses import Keypoints2D
 
 if TYPE_CHECKING:
     from pose_core.inference.network_stages import Answer
@@ -78,6 +80,10 @@ class Lifter:
     device: str
     stage_names: tuple[str, ...]
     answer: "Callable[[np.ndarray, np.ndarray], Answer]"
+
+    def lift_track(self, keypoints: Keypoints2D, clip: Clip, camera: Camera) -> LiftedPerson:
+        """As `lift_person`, of a person in a clip."""
+        return self.lift_person(keypoints.xy, keypoints.scores, clip.times_s, camera)
 
     def lift(
         self, xy: np.ndarray, scores: np.ndarray, times_s: np.ndarray, camera: Camera

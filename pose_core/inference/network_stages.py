@@ -187,7 +187,7 @@ def refiner_answer(
     if isinstance(network, LstmBaseline) and not network.config.bidirectional:
         refined = _from_whole_past(network, poses)
     else:
-        refined = _from_windows(network, poses)
+        refined = refined_by_windows(network, poses)
     stages = ways.mean(torch.stack([poses, refined]))
     return Answer(_in_camera_axes(stages, frame.rotation[0]))
 
@@ -202,7 +202,7 @@ def _recurrent(network: Rpsm | PoseMachine, features: Tensor, ways: Ways) -> Ten
     return torch.cat(pieces, dim=1)
 
 
-def _from_windows(network: TpNet | LstmBaseline, poses: Tensor) -> Tensor:
+def refined_by_windows(network: TpNet | LstmBaseline, poses: Tensor) -> Tensor:
     """Refined poses (V, G, J, 3) of a network that sees a window around each frame."""
     before, after = network.config.padding
     num_frames = poses.shape[1]

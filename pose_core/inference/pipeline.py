@@ -18,7 +18,8 @@ from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
 from pose_core.errors import Cancelled, NoPersonError
 from pose_core.inference.device import choose_device
-from pose_core.inference.lifter import CorrectionVerdicts, Lifter, make_lifter
+from pose_core.inference.lifter import CorrectionVerdicts
+from pose_core.inference.picture_lifter import AnyLifter, lifter_of
 from pose_core.inference.prefetch import prefetched
 from pose_core.inference.records import (
     EstimateFinished,
@@ -65,7 +66,7 @@ def estimate(
         If a frame cannot be decoded.
     """
     entry = model_entry(settings.model)
-    lifter = make_lifter(entry, choose_device(settings.device))
+    lifter = lifter_of(entry, choose_device(settings.device))
     if detector is None:
         detector = BlazePoseDetector(_ACCURATE_CROPS if settings.quality == "accurate" else 1)
     records: list[FramePeople] = []
@@ -133,11 +134,11 @@ def track_of(raw: RawTrack, track_id: int, clip: Clip, detector: Detector) -> Tr
     return Track(track_id, f"Person {track_id}", Keypoints2D(xy, scores), {}, swapped)
 
 
-def lifted(track: Track, lifter: Lifter, clip: Clip, settings: EstimateSettings) -> Track:
+def lifted(track: Track, lifter: AnyLifter, clip: Clip, settings: EstimateSettings) -> Track:
     """The track with one more run: the lifter's poses and the root position."""
     camera = Camera.assumed(clip.width, clip.height, settings.focal_px)
     xy, scores = track.keypoints.xy, track.keypoints.scores
-    person = lifter.lift_person(xy, scores, clip.times_s, camera)
+    person = lifter.lift_track(track.keypoints, clip, camera)
     stages = person.stages
     if settings.body_height_m is not None:
         stages = stages * np.float32(settings.body_height_m / stature(stages[-1]))
@@ -149,7 +150,7 @@ def lifted(track: Track, lifter: Lifter, clip: Clip, settings: EstimateSettings)
 
 
 def run_meta(
-    lifter: Lifter, settings: EstimateSettings, correction: CorrectionVerdicts | None
+    lifter: AnyLifter, settings: EstimateSettings, correction: CorrectionVerdicts | None
 ) -> dict[str, object]:
     """Provenance of a run, as JSON can hold it.
 

@@ -40,14 +40,14 @@ def resample_keypoints(
     (G, J, 2), (G, J) ndarray
     """
     if len(times_s) == 1:
-        return np.repeat(rays, len(grid_s), 0), np.repeat(scores, len(grid_s), 0)
+        return interpolate(rays, times_s, grid_s), interpolate(scores, times_s, grid_s)
     spacing = grid_s[1] - grid_s[0] if len(grid_s) > 1 else np.inf
     step = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
     reach = round(spacing / step) - 1 if np.isfinite(spacing) else 0
     if reach > 0:
         rays, scores = _weighted_mean(rays, scores, reach)
-    rays = _interpolate(rays, times_s, grid_s)
-    return rays, _interpolate(scores, times_s, grid_s)
+    rays = interpolate(rays, times_s, grid_s)
+    return rays, interpolate(scores, times_s, grid_s)
 
 
 def _weighted_mean(
@@ -70,7 +70,10 @@ def _weighted_mean(
     return total / weight[..., None], seen / norm
 
 
-def _interpolate(values: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:
+def interpolate(values: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:
+    """Values (T, ...) at other times (G, ...), straight between neighbours."""
+    if len(times_s) == 1:
+        return np.repeat(values, len(grid_s), 0)
     high = np.clip(np.searchsorted(times_s, grid_s, side="right"), 1, len(times_s) - 1)
     low = high - 1
     mix = np.clip((grid_s - times_s[low]) / (times_s[high] - times_s[low]), 0.0, 1.0)

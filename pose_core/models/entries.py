@@ -13,6 +13,8 @@ from pose_core.models.networks import NETWORKS
 from pose_core.resources import resource_path
 
 _POSE_NETWORKS = ("temporal_conv", "tpnet", "lstm_baseline")
+# Those that look at pictures and are ready to be run on a video.
+PICTURE_NETWORKS = ("sapnet",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,11 @@ class ModelEntry:
     def lifts_keypoints(self) -> bool:
         """Whether it makes 3D of 2D keypoints; other networks look at pictures."""
         return self.network in _POSE_NETWORKS or self.config.get("frontend") == "keypoints"
+
+    @property
+    def estimates(self) -> bool:
+        """Whether it can be run on a video: on keypoints, or by itself on the pictures."""
+        return self.lifts_keypoints or self.network in PICTURE_NETWORKS
 
     @property
     def mend(self) -> str:
