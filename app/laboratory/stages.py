@@ -67,6 +67,7 @@ class StagesPanel(LabPanel):
         self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self._show_details)
         self._lane_of: object | None = None
+        self._lane_person = 0, np.zeros(0, bool)  # track id, and frames with a pose
         self._strip_of: tuple | None = None
         self._numbers_of: tuple | None = None
         self._lay_out()
@@ -109,6 +110,16 @@ class StagesPanel(LabPanel):
         self._morph.finished.connect(self._end_morph)
         self.bench.context.view_state.frame_changed.connect(self._stop_morph)
 
+    def refresh(self) -> None:
+        """Show the present place; until it is known, no lane tells of somebody else."""
+        subject = self.bench.focus.current
+        if subject is not None and self._lane_of is not None:
+            person = subject.track.track_id, np.isfinite(subject.stages[-1, :, 0, 0])
+            if person[0] != self._lane_person[0] or (person[1] != self._lane_person[1]).any():
+                self._lane_of = None
+                self._add_lane(np.full(len(person[1]), np.nan))
+        super().refresh()
+
     # -- hooks -----------------------------------------------------------------------------
 
     def obstacle(self, subject: Subject) -> Obstacle | None:
@@ -128,7 +139,7 @@ class StagesPanel(LabPanel):
 
     def show_result(self, subject: Subject, result: object) -> None:
         assert isinstance(result, StageMovement)
-        self._show_lane(result)
+        self._show_lane(subject, result)
         if not self.isVisible():
             return
         self._show_in_views(subject)
@@ -260,14 +271,17 @@ class StagesPanel(LabPanel):
         self._lane_of = None
         self.refresh()
 
-    def _show_lane(self, movement: StageMovement) -> None:
+    def _show_lane(self, subject: Subject, movement: StageMovement) -> None:
         if self._lane_of is movement:
             return
         self._lane_of = movement
+        self._lane_person = subject.track.track_id, np.isfinite(subject.stages[-1, :, 0, 0])
+        self._add_lane(1000 * movement.per_frame)
+
+    def _add_lane(self, moved_mm: np.ndarray) -> None:
         if not self.on_timeline.isChecked():
             self.bench.timeline.remove_lane(LANE)
             return
-        moved_mm = 1000 * movement.per_frame
         self.bench.timeline.add_lane(
             LANE,
             moved_mm,
