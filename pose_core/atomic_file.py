@@ -12,7 +12,18 @@ from typing import BinaryIO
 
 from pose_core.errors import PoseStageError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Why there is no room, and what to do about it.
+_NO_ROOM = {
+    errno.EDQUOT: (
+        "Your quota on this disk is used up",
+        "Remove files of your own and try again, or choose another disk.",
+    ),
+    errno.ENOSPC: ("The disk is full", "Free some space and try again, or choose another disk."),
+    errno.EFBIG: (
+        "The file is larger than this system allows",
+        "Choose another disk, such as one that is not FAT, or raise the limit (ulimit -f).",
+    ),
+}
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST)
 
@@ -110,8 +121,9 @@ def make_folder(folder: Path, error: type[PoseStageError]) -> None:
 
 def write_error(path: Path, exc: OSError, error: type[PoseStageError]) -> PoseStageError:
     """Say in words why a file or folder could not be written."""
-    if exc.errno in _FULL:
-        return error(f"The disk is full: {path} was not written.", "Free some space and try again.")
+    if exc.errno in _NO_ROOM:
+        what, hint = _NO_ROOM[exc.errno]
+        return error(f"{what}: {path} was not written.", hint)
     if exc.errno in _FORBIDDEN:
         return error(
             f"{path} cannot be written: no permission, or open in another program.",

@@ -1,10 +1,12 @@
 """Session files: exact round trips, moved videos, newer and damaged files, full disks."""
 
+import errno
 import io
 import json
 import mmap
 import os
 import shutil
+import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pose_core import array_archive, session_io, session_migration
+from pose_core.atomic_file import write_error
 from pose_core.clip import Clip
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.poses import Keypoints2D, Poses3D
@@ -150,6 +153,40 @@ def test_full_disk_keeps_the_old_file(tmp_path, session, full_disk):
         save_session(session, path)
     assert path.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 KB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root of a Linux can make a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full_keeps_the_old_file(small_disk, session):
+    path = small_disk / "a.posestage"
+    path.write_bytes(b"the old one")
+    with pytest.raises(SessionError, match=r"disk is full: .*a\.posestage") as caught:
+        save_session(session, path)
+    assert "Free some space" in caught.value.hint
+    assert path.read_bytes() == b"the old one"
+    assert list(small_disk.iterdir()) == [path]
+
+
+def test_each_want_of_room_has_its_words(tmp_path):
+    told = [
+        write_error(tmp_path, OSError(number, os.strerror(number)), SessionError)
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    ]
+    for words, error in zip(("full", "quota", "larger"), told, strict=True):
+        assert words in error.message
+        assert str(tmp_path) in error.message
+        assert error.hint
+    assert len({error.hint for error in told}) == 3
 
 
 def test_failed_replacement_keeps_the_old_file(tmp_path, session, monkeypatch):

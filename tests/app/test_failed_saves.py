@@ -47,7 +47,7 @@ def saved(window, open_file, short_clip, folder, qtbot):
 
 @contextmanager
 def files_of_at_most(num_bytes: int) -> Iterator[None]:
-    """The system lets no file grow beyond that: writing fails half-way, as on a full disk."""
+    """The system lets no file grow beyond that: writing fails half-way."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
     try:
@@ -81,20 +81,20 @@ def press(qtbot, box, label):
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-@pytest.mark.parametrize("trouble", ["full disk", "no permission"])
+@pytest.mark.parametrize("trouble", ["size limit", "no permission"])
 def test_a_save_that_is_refused_loses_nothing(saved, folder, trouble, monkeypatch, qtbot):
     window, document, path = saved, saved.context.document, folder / "mine.posestage"
     before = path.read_bytes()
-    refusal = files_of_at_most(8192) if trouble == "full disk" else without_permission(folder)
+    refusal = files_of_at_most(8192) if trouble == "size limit" else without_permission(folder)
     with refusal:
         QTest.keyClick(window, Qt.Key.Key_S, Qt.KeyboardModifier.ControlModifier)
         qtbot.waitUntil(lambda: box_of(window) is not None)
     box = box_of(window)
-    why = "The disk is full" if trouble == "full disk" else "no permission"
+    why = "larger than this system allows" if trouble == "size limit" else "no permission"
     assert why in box.text()
     assert str(path) in box.text()
     assert "mine.posestage is as it was before" in box.informativeText()
-    advice = "Free some space" if trouble == "full disk" else "Choose another folder"
+    advice = "raise the limit" if trouble == "size limit" else "Choose another folder"
     assert advice in box.informativeText()
     assert path.read_bytes() == before
     assert sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) == [path.name]
@@ -118,7 +118,9 @@ def test_closing_waits_for_a_save_that_succeeds(saved, folder, qtbot):
         qtbot.waitUntil(lambda: box_of(window) is not None)
         press(qtbot, box_of(window), "Save")
         qtbot.waitUntil(
-            lambda: box_of(window) is not None and "disk is full" in box_of(window).text()
+            lambda: (
+                box_of(window) is not None and "than this system allows" in box_of(window).text()
+            )
         )
     press(qtbot, box_of(window), "Close")
     assert window.isVisible()
