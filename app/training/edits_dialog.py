@@ -1,6 +1,8 @@
 """Sends what the user has put right to training, and says what may come of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import (
     QComboBox,
@@ -13,8 +15,9 @@ from PySide6.QtWidgets import (
 )
 
 from app.operations.context import AppContext
+from app.training.budget_line import BudgetLine
 from app.training.data_choice import DataChoice
-from app.training.edits_work import EditCounts, EditsRun
+from app.training.edits_work import EditCounts, EditsRun, measure_edits_budget
 from app.training.run_form import (
     RunDialog,
     device_box,
@@ -25,6 +28,11 @@ from app.training.run_form import (
 from app.training.run_names import MOST_LETTERS, free_name, name_complaint
 from app.training.service import Runs
 from pose_core.models.registry import ModelEntry
+from pose_core.training.edits_recipe import LEAST_TO_HOLD_OUT
+from pose_core.training.runs import BUNDLED_DATA
+
+if TYPE_CHECKING:  # imports torch
+    from pose_core.training.budget import Budget
 
 FEW_FRAMES = 20
 _WIDTH_PX = 560
@@ -116,11 +124,23 @@ class EditsDialog(RunDialog):
         self.steps.setValue(_STEPS)
         self.device = device_box(self._context.settings)
         self.name = QLineEdit(maxLength=MOST_LETTERS)
+        self.budget = BudgetLine(self._context, self._measure)
         self.problem = wrapped_label(look="warning")
+
+    def _measure(self, wanted: EditsRun) -> "Generator[float, None, Budget]":
+        session = self._context.document.session
+        assert session is not None
+        return measure_edits_budget(wanted, session)
 
     def _lay_out(self, layout: QVBoxLayout, counts: EditCounts) -> None:
         layout.addWidget(wrapped_label(_WHAT_IT_DOES))
         layout.addWidget(wrapped_label(_WHAT_IT_CANNOT, "faint"))
+        if counts.frames >= LEAST_TO_HOLD_OUT:
+            held = (
+                "Every fifth edited frame is held out: the curves show how far the model is from "
+                "the edits that it learns from, and from those that it has not seen."
+            )
+            layout.addWidget(wrapped_label(held, "faint"))
         if counts.frames < FEW_FRAMES:
             few = (
                 f"Fewer than {FEW_FRAMES} frames change little, and a model may learn them by "
@@ -134,6 +154,7 @@ class EditsDialog(RunDialog):
             ("Steps", self.steps),
             ("Runs on", self.device),
             ("Name", self.name),
+            ("It takes", self.budget),
             ("", self.problem),
         ):
             form.addRow(label, widget)
@@ -150,6 +171,8 @@ class EditsDialog(RunDialog):
         self.model.currentIndexChanged.connect(self._propose_name)
         self.name.textChanged.connect(self._update)
         self.data.changed.connect(self._update)
+        self.steps.valueChanged.connect(self._update)
+        self.device.currentIndexChanged.connect(self._update)
         self._propose_name()
 
     def _propose_name(self) -> None:
@@ -160,6 +183,15 @@ class EditsDialog(RunDialog):
         self.problem.setText(complaint)
         self.problem.setVisible(bool(complaint))
         self.start.setEnabled(not complaint)
+        # On what memory and the time of a step depend.
+        wanted = replace(self.wanted(), name="", data=BUNDLED_DATA, steps=_STEPS)
+        self.budget.show_of(wanted, self.steps.value() / _STEPS)
+
+    def done(self, result: int) -> None:
+        """Measure nothing more."""
+        if self.has_edits:
+            self.budget.stop()
+        super().done(result)
 
     def wanted(self) -> EditsRun:
         """The run as described now."""

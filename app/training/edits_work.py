@@ -1,8 +1,11 @@
 """What the user has put right in a session, made into a training run; touches no widget."""
 
 import shutil
+import tempfile
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +20,9 @@ from pose_core.session import Session
 from pose_core.session_io import SUFFIX, save_session
 from pose_core.training.edits_recipe import can_learn_from_edits, edits_recipe
 from pose_core.training.runs import BUNDLED_DATA, queue_run
+
+if TYPE_CHECKING:  # imports torch
+    from pose_core.training.budget import Budget
 
 # In the folder of the run, which so needs neither the session nor the model any more.
 _EDITS_NAME, _WEIGHTS_NAME = f"edits{SUFFIX}", "start.safetensors"
@@ -114,6 +120,30 @@ def make_edits_run(wanted: EditsRun, session: Session, folder: Path) -> Path:
         raise
     queue.put(folder, wanted.name)
     return path
+
+
+def measure_edits_budget(wanted: EditsRun, session: Session) -> Generator[float, None, "Budget"]:
+    """Memory and time of a run on edits, from a few real steps.
+
+    Yields
+    ------
+    float
+        Seconds that it has taken so far; a place to stop.
+
+    Raises
+    ------
+    PoseStageError
+        If the model is damaged, or the steps fail.
+    """
+    map_torch_library()
+    from pose_core.training.budget import measuring_budget  # noqa: PLC0415 - PyTorch
+    from pose_core.training.recipes import recipe_from  # noqa: PLC0415 - PyTorch
+
+    with tempfile.TemporaryDirectory() as folder:
+        edits = Path(folder) / _EDITS_NAME
+        save_session(only_edited(session), edits)
+        recipe = recipe_from(edits_recipe(model_entry(wanted.model), (str(edits),), wanted.steps))
+        return (yield from measuring_budget(recipe, wanted.device))
 
 
 def only_edited(session: Session) -> Session:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
     QComboBox,
     QDialogButtonBox,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.operations.context import AppContext
+from app.training.budget_line import BudgetLine
 from app.training.data_choice import DataChoice
 from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
 from app.training.run_form import (
@@ -28,19 +28,15 @@ from app.training.run_form import (
 )
 from app.training.run_names import MOST_LETTERS, free_name, name_complaint
 from app.training.service import Runs
-from app.training.usage import bytes_text
 from app.training.work import NewRun, measure_budget
-from app.workers.task import Task
 from pose_core.errors import PoseStageError
-from pose_core.progress import format_seconds
 from pose_core.training.recipe_files import recipe_names
 from pose_core.training.runs import BUNDLED_DATA
 
 if TYPE_CHECKING:
-    from pose_core.training.budget import Budget
+    pass
 
 FILE_CHOICE = "another file"
-SETTLE_MS = 700
 _FIELD_WIDTH = 460
 _MOST_STEPS, _MOST_BATCH, _MOST_SEED = 100_000_000, 1_000_000, 2_147_483_647
 
@@ -71,14 +67,9 @@ class NewRunDialog(RunDialog):
         super().__init__(parent)
         self.setWindowTitle("New Training Run")
         self._context, self._runs, self._on_accept, self._like = context, runs, on_accept, like
-        self._task: Task | None = None
-        self._measured: NewRun | None = None
-        self._budget: Budget | None = None
         self._facts: RecipeFacts | None = None
         self._make_fields()
         self._lay_out()
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
-        self._settle.timeout.connect(self._measure)
         self._connect()
         self._show_recipe()
         if like is not None and self._facts is not None:
@@ -106,7 +97,7 @@ class NewRunDialog(RunDialog):
             number_box(0, _MOST_SEED),
         )
         self.begin_with = QComboBox()
-        self.budget = wrapped_label("Not yet measured")
+        self.budget = BudgetLine(self._context, lambda wanted: measure_budget(wanted))
         self.problem = wrapped_label(look="warning")
 
     def _lay_out(self) -> None:
@@ -221,9 +212,7 @@ class NewRunDialog(RunDialog):
 
     def done(self, result: int) -> None:
         """Measure nothing more."""
-        self._settle.stop()
-        if self._task is not None:
-            self._task.cancel()
+        self.budget.stop()
         super().done(result)
 
     def _complaint(self) -> str:
@@ -239,60 +228,11 @@ class NewRunDialog(RunDialog):
         self.problem.setText(complaint)
         self.problem.setVisible(bool(complaint))
         self.start.setEnabled(not complaint)
-        self._show_budget()
-
-    # -- memory and time -------------------------------------------------------------------
-
-    def _show_budget(self) -> None:
-        """Show what was measured, or measure what has not been yet."""
-        if self._facts is None or _to_measure(self.wanted()) != self._measured:
-            self.budget.setText("Measuring a few steps...")
-            self._settle.start()
-        elif self._budget is not None:
+        if self._facts is not None:
             share = self.steps.value() / self._facts.steps
-            self.budget.setText(budget_text(self._budget, share))
-
-    def _measure(self) -> None:
-        """Measure what was chosen last, one measurement at a time."""
-        if self._facts is None:
-            return
-        if self._task is not None:
-            self._task.cancel()  # when it has ended, this is begun anew
-            return
-        wanted = _to_measure(self.wanted())
-        self._measured, self._budget = wanted, None
-        task = self._task = Task("measuring a run", lambda: measure_budget(wanted), parent=self)
-        task.progressed.connect(self._on_measuring)
-        task.succeeded.connect(self._on_measured)
-        task.failed.connect(lambda error: self.budget.setText(str(error)))
-        task.ended.connect(self._on_measuring_ended)
-        self._context.tasks.start(task)
-
-    def _on_measuring(self, seconds: float) -> None:
-        self.budget.setText(f"Measuring a few steps... {format_seconds(seconds)}")
-
-    def _on_measured(self, budget: "Budget") -> None:
-        self._budget = budget
-
-    def _on_measuring_ended(self) -> None:
-        self._task = None
-        if self.isVisible():
-            self._show_budget()
+            self.budget.show_of(_to_measure(self.wanted()), share)
 
 
 def _to_measure(wanted: NewRun) -> NewRun:
     """The part of a run that memory and the time of a step depend on."""
     return replace(wanted, name="", data=BUNDLED_DATA, steps=None, seed=None, start_from=None)
-
-
-def budget_text(budget: "Budget", share: float = 1.0) -> str:
-    """Memory and time in words, for a share of the recipe's steps."""
-    taken, free = bytes_text(budget.peak_memory_bytes), bytes_text(budget.free_memory_bytes)
-    text = (
-        f"{format_seconds(budget.seconds * share)} in all, "
-        f"{1000 * budget.seconds_per_step:.0f} ms a step · {taken} of {free} free memory · "
-        f"batches up to {budget.largest_batch:,} fit"
-    )
-    if not budget.fits:
-        text += f"\nA batch of {budget.batch:,} does not fit on this machine."
-    return text

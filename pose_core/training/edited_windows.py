@@ -6,8 +6,9 @@ around such a frame is what the network sees, with the small errors that detecto
 keypoints without them are what its answer shall project to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,9 +23,12 @@ from pose_core.poses import SOURCE_USER
 from pose_core.session import Track
 from pose_core.session_io import load_session
 from pose_core.skeleton import H36M_17
+from pose_core.training.edits_recipe import HELD_OUT_EVERY, LEAST_TO_HOLD_OUT
 
 # Keypoints that a detector doubts are no labels.
 _LEAST_SCORE = 0.5
+
+Part = Literal["trained", "held out"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,9 @@ class EditedWindows:
         Frames seen.
     answers : slice
         Which of them the network answers.
+    part : {"trained", "held out"}
+        Which edited moments: those to learn from, or those that only measure. Labels of the
+        others have no weight.
 
     Raises
     ------
@@ -87,17 +94,25 @@ class EditedWindows:
         If no keypoint was edited in any of them.
     """
 
-    def __init__(self, settings: EditSettings, rate_hz: float, window: int, answers: slice) -> None:
+    def __init__(
+        self,
+        settings: EditSettings,
+        rate_hz: float,
+        window: int,
+        answers: slice,
+        part: Part = "trained",
+    ) -> None:
         self._settings, self._window = settings, window
         self._answered = range(window)[answers]
-        self._stretches = [
+        stretches = [
             stretch for path in settings.sessions for stretch in _stretches_of(Path(path), rate_hz)
         ]
+        self._stretches = _part_of(stretches, part)
         # One entry for each edited moment: a person with many edits is drawn more often.
         self._moments = [
             (stretch, int(moment)) for stretch in self._stretches for moment in stretch.edited
         ]
-        if not self._moments:
+        if not stretches:
             raise DataError(
                 f"No keypoint was edited in {', '.join(settings.sessions) or 'any session'}.",
                 "Put some joints right on the video (E), and send the edits again.",
@@ -156,6 +171,22 @@ class EditedWindows:
             "edit_rays": turned[:, answered],
             "edit_weights": weights[:, answered],
         }
+
+
+def _part_of(stretches: list[_Stretch], part: Part) -> list[_Stretch]:
+    """The stretches with the labels of a part alone; none is held out where they are few."""
+    total = sum(len(stretch.edited) for stretch in stretches)
+    found, before = [], 0
+    for stretch in stretches:
+        number = before + torch.arange(len(stretch.edited))
+        is_held = number % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+        is_held &= torch.tensor(total >= LEAST_TO_HOLD_OUT)
+        edited = stretch.edited[is_held if part == "held out" else ~is_held]
+        weights = torch.zeros_like(stretch.weights)
+        weights[edited] = stretch.weights[edited]
+        found.append(replace(stretch, weights=weights, edited=edited))
+        before += len(stretch.edited)
+    return found
 
 
 def _mirrored(values: Tensor, is_mirrored: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from pose_core.data.mocap import Motion
 from pose_core.losses.reprojection import best_place, reprojection_loss, seen_places
 from pose_core.losses.structure import StructureWeights
 from pose_core.losses.structure_training import weakly_supervised_terms
-from pose_core.training.edited_windows import EditedWindows, EditSettings
+from pose_core.training.edited_windows import EditedWindows, EditSettings, Part
 from pose_core.training.lifting_data import LiftingData
 from pose_core.training.pose_machine import PoseMachineSettings, PoseMachineTask
 from pose_core.training.rpsm import RpsmSettings, RpsmTask
@@ -29,7 +29,8 @@ from pose_core.training.temporal import TemporalSettings, TemporalTask
 # Stages (S, B, T', 17, 3) that a network gives to features (B, T, 17, 3).
 Predict = Callable[[nn.Module, Tensor], Tensor]
 
-ERROR_2D, ERROR_BOTH = "2D of edits", "MPJPE + 2D"
+ERROR_2D, ERROR_BOTH = "2D of trained edits", "MPJPE + 2D"
+ERROR_HELD_OUT = "2D of held-out edits"
 _VALIDATION_WINDOWS = 256
 # The factors are those of the terms.
 _UNWEIGHTED = StructureWeights(angle=1.0, symmetry=1.0, geometry=1.0)
@@ -93,7 +94,11 @@ class EditsTask:
         rate_hz = motions.settings.rate_hz
         self._edits = EditedWindows(settings, rate_hz, motions.window, motions.answers)
         exact = replace(settings, jitter=0.0, mirror=0.0)
-        self._as_they_are = EditedWindows(exact, rate_hz, motions.window, motions.answers)
+        parts: dict[str, Part] = {ERROR_2D: "trained", ERROR_HELD_OUT: "held out"}
+        self._as_they_are = {
+            name: EditedWindows(exact, rate_hz, motions.window, motions.answers, part)
+            for name, part in parts.items()
+        }
         self.data = WithEdits(motions, self._edits, settings.windows)
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -117,16 +122,25 @@ class EditsTask:
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """The figures of the network's own recipe on held-out motion, and those of the edits.
 
-        `ERROR_2D` is how far the answers are from the edited keypoints, mm at the depth of the
-        person; the edits are the ones that it is trained on. `ERROR_BOTH` is the sum of it and the
-        error on held-out motion: the best checkpoint has learnt the one and kept the other.
+        `ERROR_2D` is how far the answers are from the edited keypoints that it is trained on, mm
+        at the depth of the person, `ERROR_HELD_OUT` from those that it is not; the latter is left
+        out where too few frames were edited to hold some out. `ERROR_BOTH` is the sum of it, or
+        else of `ERROR_2D`, and the error on held-out motion: the best checkpoint has learnt the
+        one and kept the other.
         """
         figures = self._base.validate(network, device)
-        batch = self._as_they_are.draw(_VALIDATION_WINDOWS, torch.Generator().manual_seed(0))
+        errors = {
+            name: self._error_mm(windows, network, device)
+            for name, windows in self._as_they_are.items()
+            if windows.num_moments
+        }
+        of_edits = errors.get(ERROR_HELD_OUT, errors[ERROR_2D])
+        return figures | errors | {ERROR_BOTH: figures[self._base.watched] + of_edits}
+
+    def _error_mm(self, windows: EditedWindows, network: nn.Module, device: torch.device) -> float:
+        batch = windows.draw(_VALIDATION_WINDOWS, torch.Generator().manual_seed(0))
         poses = self._predict(network, batch["edit_features"].to(device))[-1].float().cpu()
-        error_mm = 1000 * float(reprojection_loss(poses, batch["edit_rays"], batch["edit_weights"]))
-        both = figures[self._base.watched] + error_mm
-        return figures | {ERROR_2D: error_mm, ERROR_BOTH: both}
+        return 1000 * float(reprojection_loss(poses, batch["edit_rays"], batch["edit_weights"]))
 
     def examples(self, network: nn.Module, device: torch.device) -> dict[str, np.ndarray]:
         """See `HeldOut.examples`."""

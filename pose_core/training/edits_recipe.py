@@ -12,6 +12,9 @@ KINDS = {
     "pose_machine": "pose_machine_edits",
 }
 
+# Every fifth edited moment is held out, where there are enough to have some left to learn from.
+HELD_OUT_EVERY, LEAST_TO_HOLD_OUT = 5, 10
+
 
 def can_learn_from_edits(entry: ModelEntry) -> bool:
     """Whether a model can be fine-tuned on edited keypoints."""

@@ -103,6 +103,11 @@ def test_from_edits_to_a_comparison(
     assert dialog.start.text() == "Start"
     dialog.name.setText("a/b")
     assert not dialog.start.isEnabled()
+    qtbot.waitUntil(lambda: " in all, " in dialog.budget.text())  # from real steps
+    took = dialog.budget.text()
+    dialog.steps.setValue(2 * dialog.steps.value())
+    assert dialog.budget.text() != took
+    assert dialog.budget.text().split(" in all, ")[1] == took.split(" in all, ")[1]
     dialog.name.setText("mine")
     dialog.data.kind.setCurrentIndex(dialog.data.kind.findData("mocap"))
     assert not dialog.start.isEnabled()

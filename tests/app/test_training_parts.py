@@ -11,13 +11,14 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QLabel
 
 from app.training import queue
+from app.training.budget_line import budget_text
 from app.training.comparison import ComparisonDialog, rows, splits_differ
 from app.training.curves_view import CurvesView
 from app.training.data_choice import DataChoice
 from app.training.examples import load_examples
 from app.training.examples_view import ExamplesView, PosePicture
 from app.training.metric_plot import _DARK, _LIGHT
-from app.training.new_run_dialog import NewRunDialog, budget_text
+from app.training.new_run_dialog import NewRunDialog
 from app.training.recipe_facts import facts_of_recipe
 from app.training.run_curves import RunCurves, group_of
 from app.training.run_list import RunList

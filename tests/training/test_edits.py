@@ -19,7 +19,7 @@ from pose_core.session_io import save_session
 from pose_core.skeleton import H36M_17
 from pose_core.training import publish
 from pose_core.training.edited_windows import EditedWindows, EditSettings, label_weights
-from pose_core.training.edits import ERROR_2D, ERROR_BOTH
+from pose_core.training.edits import ERROR_2D, ERROR_BOTH, ERROR_HELD_OUT
 from pose_core.training.edits_recipe import can_learn_from_edits, edits_recipe
 from pose_core.training.first_weights import first_weights
 from pose_core.training.recipes import TASKS, recipe_from
@@ -110,6 +110,49 @@ def test_samples_are_windows_around_edits(edited, session):
     noisy = EditedWindows(replace(settings, jitter=0.1), rate_hz, window, answers)
     other = noisy.draw(64, torch.Generator().manual_seed(1))
     assert (other["edit_features"] - batch["edit_features"]).abs().mean() > 0.02
+
+
+def edit_frames(session, frames, path):
+    """A session file in which the left wrist was set in these frames and nothing else."""
+    track = session.tracks[0]
+    sources = np.array(track.keypoints.sources)
+    sources[sources == SOURCE_USER] = SOURCE_DETECTOR
+    sources[frames, 16] = SOURCE_USER
+    keypoints = Keypoints2D(track.keypoints.xy, track.keypoints.scores, sources=sources)
+    save_session(session.with_tracks((replace(track, keypoints=keypoints),)), path)
+    return EditSettings(sessions=(str(path),), jitter=0.0, mirror=0.0)
+
+
+def test_every_fifth_edit_only_measures(session, tmp_path):
+    frames = np.arange(12, 60, 2)
+    seen = session.tracks[0].keypoints.present_mask
+    frames = frames[seen[frames]]
+    settings = edit_frames(session, frames, tmp_path / "many.posestage")
+    rate_hz = float(1 / np.diff(session.clip.times_s).mean())
+    trained, held = (
+        EditedWindows(settings, rate_hz, 9, slice(3, 6), part) for part in ("trained", "held out")
+    )
+    assert trained.num_moments + held.num_moments == len(frames)
+    assert held.num_moments == len(frames) // 5 > 1
+    # No label is of both: windows around the ones give the others no weight.
+    labels = [sum(stretch.weights.sum() for stretch in part._stretches) for part in (trained, held)]
+    assert labels[1] / labels[0] == pytest.approx(held.num_moments / trained.num_moments, rel=0.2)
+    for one, other in zip(trained._stretches, held._stretches, strict=True):
+        assert not ((one.weights > 0) & (other.weights > 0)).any()
+    few = edit_frames(session, frames[:9], tmp_path / "few.posestage")
+    assert EditedWindows(few, rate_hz, 9, slice(3, 6), "held out").num_moments == 0
+    assert EditedWindows(few, rate_hz, 9, slice(3, 6)).num_moments == 9
+
+
+def test_both_errors_of_edits_are_told(random_model, session, motion_folder, tmp_path):
+    settings = edit_frames(session, np.arange(25, 57, 2), tmp_path / "many.posestage")
+    recipe = recipe_for(random_model, settings.sessions[0], 10)
+    kind = TASKS[recipe.kind]
+    task = kind.make(recipe.task, *kind.load(recipe.task, motion_folder, SkipLog()))
+    with torch.no_grad():
+        found = task.validate(task.network.eval(), torch.device("cpu"))
+    assert found[ERROR_BOTH] == pytest.approx(found["MPJPE"] + found[ERROR_HELD_OUT])
+    assert found[ERROR_2D] != found[ERROR_HELD_OUT]
 
 
 def test_the_mirror_image_is_that_of_the_other_side(edited):
