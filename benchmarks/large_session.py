@@ -146,8 +146,7 @@ class Benchmark:
     def edit(self) -> None:
         """Edits, each undone and redone."""
         context, stack = self._context, self._document.undo_stack
-        first = self._document.session.tracks[0]
-        pose = first.runs["model"].poses.xyz[50] + 0.1
+        pose = self._first.runs["model"].poses.xyz[50] + 0.1
         edits = {
             "rename a person": lambda: editing.rename(context, 1, "Ada"),
             "move a joint": lambda: edit_poses.set_pose(context, self._first, "model", 50, pose),
@@ -173,7 +172,9 @@ class Benchmark:
 
     @property
     def _first(self) -> Track:
-        return self._document.session.tracks[0]
+        session = self._document.session
+        assert session is not None
+        return session.tracks[0]
 
     def copy_and_save(self) -> None:
         """Automatic copies before and after a save."""

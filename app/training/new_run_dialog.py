@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import (
     QComboBox,
@@ -32,9 +31,6 @@ from app.training.work import NewRun, measure_budget
 from pose_core.errors import PoseStageError
 from pose_core.training.recipe_files import recipe_names
 from pose_core.training.runs import BUNDLED_DATA
-
-if TYPE_CHECKING:
-    pass
 
 FILE_CHOICE = "another file"
 _FIELD_WIDTH = 460

@@ -175,7 +175,7 @@ def _gone_along(old: np.ndarray, new: np.ndarray, moved: list[int]) -> np.ndarra
 
 def _root_factors(old: np.ndarray, new: np.ndarray, moved: list[int]) -> np.ndarray:
     """(3,) factors of the pelvis' coordinates (T, 3) from run to run, by the other frames."""
-    known = np.isfinite(old + new).all(axis=1)
+    known = np.asarray(np.isfinite(old + new).all(axis=1))
     others = known.copy()
     others[moved] = False
     old, new = (root[others if others.any() else known] for root in (old, new))
