@@ -112,7 +112,7 @@ def _window(
     reach_s = (sum(network.context) + 2 * SMOOTH_FRAMES + 1) / rate_hz
     first = int(np.searchsorted(times_s, times_s[edited[0]] - reach_s - _ROUNDING_S))
     stop = int(np.searchsorted(times_s, times_s[edited[1] - 1] + reach_s + _ROUNDING_S))
-    spacing = max(round(fps / rate_hz), 1)
+    spacing = max(round(fps / rate_hz), 1) * network.block
     for frames in stretches(before.present_mask | after.present_mask, times_s):
         if frames[0] < first <= frames[-1]:
             # Frames of the window are samples where they are samples of the whole stretch.

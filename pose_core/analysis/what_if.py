@@ -123,7 +123,7 @@ class WhatIf:
         self._times_s, self._camera = times_s, camera
         self._is_scaled = is_scaled
         # The model's own answer to the keypoints as they are, once it is known.
-        self._quick_before: tuple[_Window, Near, object] | None = None
+        self._quick_before: tuple[_Window, Near] | None = None
         self._whole_before: tuple[_Window, _Lifted] | None = None
 
     def prepare(self) -> None:
@@ -134,8 +134,7 @@ class WhatIf:
         window = self._window(before + SMOOTH_FRAMES, after + SMOOTH_FRAMES)
         seen = self._seen(window, None)
         sample = int(seen.nearest[window.place])
-        memory = self._network.memory(seen, sample)
-        self._quick_before = window, self._network.near(seen, sample, None, memory), memory
+        self._quick_before = window, self._network.near(seen, sample, None)
 
     def quick(self, moved: np.ndarray) -> WhatIfAnswer:
         """The answer in the frame of the moved keypoints, as soon as can be.
@@ -147,10 +146,10 @@ class WhatIf:
         """
         self.prepare()
         assert self._quick_before is not None
-        window, before, memory = self._quick_before
+        window, before = self._quick_before
         seen = self._seen(window, moved)
         sample = int(seen.nearest[window.place])
-        after = self._network.near(seen, sample, _is_moved(moved), memory)
+        after = self._network.near(seen, sample, _is_moved(moved))
         places = np.flatnonzero(np.isin(seen.nearest, after.samples))
         samples = seen.nearest[places] - after.samples[0]
         frames = window.frames[places]
@@ -193,7 +192,7 @@ class WhatIf:
         start_s, end_s = here_s - num_before / rate_hz, here_s + num_after / rate_hz
         start = int(np.searchsorted(times_s, start_s - _ROUNDING_S))
         end = int(np.searchsorted(times_s, end_s + _ROUNDING_S))
-        frames, spacing = self._stretch, max(round(fps / rate_hz), 1)
+        frames, spacing = self._stretch, max(round(fps / rate_hz), 1) * self._network.block
         # Frames of the window are samples where they are samples of the whole clip.
         while start > 0 and (frames[start] - frames[0]) % spacing:
             start -= 1

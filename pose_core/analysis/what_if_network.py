@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pose_core.errors import ConfigError
 from pose_core.inference.lifter import Stretch, base_network
-from pose_core.inference.network_stages import Ways, answers_of
+from pose_core.inference.network_stages import BLOCK, Ways, answers_of, recurrent_stages_at
 from pose_core.inference.self_correction import (
     BY_HAND,
     DEFAULT,
@@ -19,14 +19,14 @@ from pose_core.inference.self_correction import (
 )
 from pose_core.models.baselines import LstmBaseline
 from pose_core.models.pose_machine import PoseMachine
-from pose_core.models.ray_input import SMOOTH_FRAMES, RayFrame, normalise_rays
+from pose_core.models.ray_input import RayFrame, normalise_rays
 from pose_core.models.registry import ModelEntry, build_network
 from pose_core.models.rpsm import Rpsm
 from pose_core.models.temporal_conv import TemporalConv
 from pose_core.models.tpnet import TpNet
 from pose_core.poses import Poses3D
 
-# What came longer ago has next to no weight in the memory of a recurrent network.
+# What came longer ago has next to no weight in the memory of an LSTM that sees the whole past.
 _PAST = 20
 # Each step takes off half of the residual: eight are as good as all, to the eye.
 _QUICK = replace(BY_HAND, steps=8)
@@ -99,10 +99,15 @@ class WhatIfNetwork:
         """How many samples before and after a wanted one count for its answer."""
         network = self._network
         if isinstance(network, Rpsm | PoseMachine):
-            return _PAST, 0
+            return 2 * BLOCK, 2 * BLOCK
         if isinstance(network, LstmBaseline) and not network.config.bidirectional:
             return _PAST, 0
         return network.config.padding
+
+    @property
+    def block(self) -> int:
+        """Samples that the network answers together, counted from the first of a stretch."""
+        return BLOCK if isinstance(self._network, Rpsm | PoseMachine) else 1
 
     def whole(
         self, seen: Stretch, sample: int, moved_mask: np.ndarray | None
@@ -147,34 +152,14 @@ class WhatIfNetwork:
             stages[-1, samples] = (found.poses @ rotation).double().numpy()
         return stages
 
-    def memory(self, seen: Stretch, sample: int) -> object:
-        """What the network remembers when it comes to the frames that `near` runs."""
-        first = self._first_run(sample)
-        if not isinstance(self._network, Rpsm | PoseMachine) or first == 0:
-            return None
-        with torch.inference_mode():
-            return self._network(self._ways.of(_normalised(seen).features[:, :first])).state
-
-    def near(
-        self, seen: Stretch, sample: int, moved_mask: np.ndarray | None, memory: object
-    ) -> Near:
-        """The answer at one sample, and at those that come along with it.
-
-        Parameters
-        ----------
-        seen, sample, moved_mask
-            As in `whole`.
-        memory : object
-            See `memory`. A moved keypoint changes how large the person is in the frames around,
-            but hardly what is remembered of those before.
-        """
+    def near(self, seen: Stretch, sample: int, moved_mask: np.ndarray | None) -> Near:
+        """The answer at one sample, and at those that come along with it; as `whole`."""
         if not isinstance(self._network, Rpsm | PoseMachine):
             stages, _ = self.whole(seen, sample, None)
             return Near(np.arange(stages.shape[1]), stages, None)
-        frame, first = _normalised(seen), self._first_run(sample)
+        frame = _normalised(seen)
         with torch.inference_mode():
-            features = self._ways.of(frame.features[:, first : sample + 1])
-            stages = self._ways.mean(self._network(features, memory).stages)[:, -1:]
+            stages = recurrent_stages_at(self._network, frame.features, self._ways, sample)
         pull = None
         if isinstance(self._network, PoseMachine):
             stages = stages[:1]  # the intermediate pose: the others come from the correction
@@ -189,11 +174,6 @@ class WhatIfNetwork:
     @property
     def _corrects(self) -> bool:
         return isinstance(self._network, PoseMachine) and self._network.config.has_projector
-
-    @staticmethod
-    def _first_run(sample: int) -> int:
-        """The first sample whose features change with a keypoint of that sample."""
-        return max(sample - SMOOTH_FRAMES, 0)
 
     def _pulled(
         self,

@@ -32,7 +32,8 @@ from pose_core.skeleton import H36M_17
 
 # Frames of a piece: convolutions over time need little memory, maps of features much.
 _FRAMES_AT_ONCE = 4096
-_MAPS_AT_ONCE = 64
+BLOCK = 5  # frames: half of the clips that the recurrent networks are trained on
+_CLIPS_AT_ONCE = 16
 _WINDOWS_AT_ONCE = 256
 _ROLLS_DEG = (-20.0, 0.0, 20.0)
 _LEVEL = (0.0,)
@@ -141,7 +142,7 @@ def temporal_answer(
 def rpsm_answer(network: Rpsm, device: str, rays: np.ndarray, scores: np.ndarray) -> Answer:
     """RPSM: all of its refinement stages."""
     frame = _normalised(rays, scores)
-    stages = _recurrent(network, frame.features, Ways(_LEVEL, device))
+    stages = recurrent_stages(network, frame.features, Ways(_LEVEL, device))
     return Answer(_in_camera_axes(stages, frame.rotation[0]))
 
 
@@ -160,7 +161,7 @@ def pose_machine_answer(
     the intermediate pose only.
     """
     frame = _normalised(rays, scores)
-    intermediate = _recurrent(network, frame.features, Ways(_LEVEL, device))[:1]
+    intermediate = recurrent_stages(network, frame.features, Ways(_LEVEL, device))[:1]
     if not network.config.has_projector:
         return Answer(_in_camera_axes(intermediate, frame.rotation[0]))
     poses, seen = intermediate[0].to(device), frame.features[0].to(device)
@@ -192,14 +193,46 @@ def refiner_answer(
     return Answer(_in_camera_axes(stages, frame.rotation[0]))
 
 
-def _recurrent(network: Rpsm | PoseMachine, features: Tensor, ways: Ways) -> Tensor:
-    """Stages (S, G, J, 3) of features (1, G, J, 3), the state handed on from piece to piece."""
-    state, pieces = None, []
-    for piece in features.split(_MAPS_AT_ONCE, dim=1):
-        output = network(ways.of(piece), state)
-        state = output.state
-        pieces.append(ways.mean(output.stages))
-    return torch.cat(pieces, dim=1)
+def recurrent_stages(network: Rpsm | PoseMachine, features: Tensor, ways: Ways) -> Tensor:
+    """Stages (S, G, J, 3) of features (1, G, J, 3), each frame seen from both sides of time.
+
+    The networks are trained on clips of ten frames. With a memory of hundreds they do worse: on
+    motion that they do not know, what they remember leads them astray. So each block of `BLOCK`
+    frames is answered twice, in clips of two blocks: after the block before it, and, played
+    backwards, after the one behind it. The answer is the mean of both.
+    """
+    num_frames = features.shape[1]
+    missing = -num_frames % BLOCK + (BLOCK if num_frames <= BLOCK else 0)
+    padded = torch.cat([features, features[:, -1:].expand(-1, missing, -1, -1)], dim=1)
+    num_clips = padded.shape[1] // BLOCK - 1
+    pieces = []
+    for start in range(0, num_clips, _CLIPS_AT_ONCE):
+        stop = min(start + _CLIPS_AT_ONCE, num_clips)
+        seen = ways.of(padded[:, start * BLOCK : (stop + 1) * BLOCK])  # (V, T, J, 3)
+        clips = seen.unfold(1, 2 * BLOCK, BLOCK).movedim(-1, 2)  # (V, N, 2 BLOCK, J, 3)
+        both = torch.stack([clips, clips.flip(2)])  # (2, V, N, 2 BLOCK, J, 3)
+        stages = network(both.flatten(0, 2)).stages.unflatten(1, both.shape[:3])
+        pieces.append(torch.stack([stages[:, 0], stages[:, 1].flip(3)]))
+    forward, backward = torch.cat(pieces, dim=3)  # (S, V, N, 2 BLOCK, J, 3)
+    forward = torch.cat([forward[:, :, 0, :BLOCK], forward[:, :, :, BLOCK:].flatten(2, 3)], dim=2)
+    backward = torch.cat([backward[:, :, :, :BLOCK].flatten(2, 3), backward[:, :, -1, BLOCK:]], 2)
+    return ways.mean(((forward + backward) / 2)[:, :, :num_frames])
+
+
+def recurrent_stages_at(
+    network: Rpsm | PoseMachine, features: Tensor, ways: Ways, sample: int
+) -> Tensor:
+    """`recurrent_stages` of one frame alone: (S, 1, J, 3)."""
+    first, place = sample - sample % BLOCK, sample % BLOCK
+    if first < BLOCK or first + 2 * BLOCK > features.shape[1]:  # the ends are seen otherwise
+        near = slice(max(first - BLOCK, 0), first + 2 * BLOCK)
+        place = sample - near.start
+        return recurrent_stages(network, features[:, near], ways)[:, [place]]
+    seen = ways.of(features[:, first - BLOCK : first + 2 * BLOCK])
+    both = torch.stack([seen[:, : 2 * BLOCK], seen[:, BLOCK:].flip(1)])  # (2, V, 2 BLOCK, J, 3)
+    stages = network(both.flatten(0, 1)).stages.unflatten(1, both.shape[:2])
+    forward, backward = stages[:, 0, :, BLOCK + place], stages[:, 1, :, 2 * BLOCK - 1 - place]
+    return ways.mean(((forward + backward) / 2)[:, :, None])
 
 
 def refined_by_windows(network: TpNet | LstmBaseline, poses: Tensor) -> Tensor:

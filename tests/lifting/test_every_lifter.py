@@ -135,8 +135,9 @@ def test_a_long_clip_in_pieces_equals_the_whole(added, seen, monkeypatch):
     rays, scores = seen[3].rays(seen[0]), seen[1]
     answer = make_lifter(entry).answer
     whole = answer(rays, scores).stages
-    for name in ("_FRAMES_AT_ONCE", "_MAPS_AT_ONCE", "_WINDOWS_AT_ONCE"):
+    for name in ("_FRAMES_AT_ONCE", "_WINDOWS_AT_ONCE"):
         monkeypatch.setattr(network_stages, name, 37)
+    monkeypatch.setattr(network_stages, "_CLIPS_AT_ONCE", 3)
     np.testing.assert_allclose(answer(rays, scores).stages, whole, atol=1e-5)
 
 
