@@ -222,7 +222,7 @@ VARIANTS = {
     "rpsm-2": _rpsm(2, 5),
     "rpsm-3": _rpsm(3, 5),
     "rpsm-1-single": _rpsm(1, 1),
-    "machine": _machine(),
+    "machine": _machine(joint_dropout=0.3),
     "machine-without": _machine(has_projector=False),
     "machine-undropped": _machine(joint_dropout=0.0),
     "tp-net": Variant("tp-net", refined, _SMALL_REFINER),
