@@ -9,8 +9,8 @@ from safetensors.torch import save
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
 from pose_core.inference.from_keypoints import estimate_from_keypoints
-from pose_core.inference.lifter import make_lifter
-from pose_core.inference.picture_lifter import crops_around, cut, lifter_of
+from pose_core.inference.lifter import lifter_of, make_lifter
+from pose_core.inference.picture_lifter import crops_around, cut
 from pose_core.inference.records import EstimateFinished, EstimateSettings
 from pose_core.models.entries import ModelEntry
 from pose_core.models.networks import NETWORKS

@@ -182,7 +182,8 @@ def points_along_bones(joints: np.ndarray) -> np.ndarray:
     parents, children = np.array(H36M_17.bones).T
     shares = np.linspace(0, 1, POINTS_OF_A_BONE)[:, None, None, None]
     points = (1 - shares) * joints[:, parents] + shares * joints[:, children]
-    return np.swapaxes(points, 0, 1).reshape(len(joints), -1, joints.shape[-1])
+    by_person = np.swapaxes(points, 0, 1)  # (P, shares, bones, D)
+    return by_person.reshape(len(joints), len(shares) * len(parents), joints.shape[-1])
 
 
 def _draw_sign_at(painter: QPainter, layout: SignLayout, area: QRectF, *, is_brief: bool) -> None:

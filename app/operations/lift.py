@@ -15,7 +15,7 @@ from app.workers.torch_library import map_torch_library
 from pose_core.analysis.pose_edits import with_moved_of
 from pose_core.errors import ConfigError
 from pose_core.inference.device import choose_device
-from pose_core.inference.picture_lifter import lifter_of
+from pose_core.inference.lifter import lifter_of
 from pose_core.inference.pipeline import lifted
 from pose_core.inference.records import EstimateSettings
 from pose_core.models.registry import installed_models, model_entry

@@ -7,7 +7,7 @@ import numpy as np
 from pose_core.clip import Clip
 from pose_core.errors import Cancelled, NoPersonError
 from pose_core.inference.device import choose_device
-from pose_core.inference.picture_lifter import lifter_of
+from pose_core.inference.lifter import lifter_of
 from pose_core.inference.pipeline import lifted
 from pose_core.inference.records import EstimateFinished, EstimateSettings, LiftProgress
 from pose_core.models.registry import model_entry

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pose_core.inference.resampling import (
     uniform_times,
 )
 from pose_core.inference.root import root_from_rays
+from pose_core.models.entries import PICTURE_NETWORKS
 from pose_core.models.registry import ModelEntry, build_network, model_entry
 from pose_core.poses import Keypoints2D
 
@@ -60,6 +61,25 @@ class LiftedPerson:
 
     stages: np.ndarray
     correction: CorrectionVerdicts | None = None
+
+
+class TrackLifter(Protocol):
+    """What makes 3D of the people in a clip, by their keypoints or by the pictures of them."""
+
+    @property
+    def entry(self) -> ModelEntry: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """What the stages of `lift_track` are, the fitted skeleton last."""
+        ...
+
+    def lift_track(self, keypoints: Keypoints2D, clip: Clip, camera: Camera) -> LiftedPerson:
+        """Root-relative poses of one person; frames without keypoints are without it."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +251,27 @@ def make_lifter(
     base = base_network(entry).to(device) if entry.base else None
     names, answer = network_stages.answers_of(network, base, device, correction)
     return Lifter(entry, device, (*names, "fitted skeleton"), answer)
+
+
+def lifter_of(entry: ModelEntry, device: str = "cpu") -> TrackLifter:
+    """What makes 3D of the people in a clip with an installed model, whatever it looks at.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        From `pose_core.models.registry`.
+    device : {"cpu", "cuda"}
+
+    Raises
+    ------
+    ConfigError, WeightsError
+        As `make_lifter`.
+    """
+    if entry.network not in PICTURE_NETWORKS:
+        return make_lifter(entry, device)
+    from pose_core.inference.picture_lifter import make_picture_lifter
+
+    return make_picture_lifter(entry, device)
 
 
 def base_network(entry: ModelEntry) -> "TemporalConv":

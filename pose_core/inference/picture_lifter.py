@@ -14,10 +14,9 @@ import torch
 from pose_core.camera import Camera
 from pose_core.clip import Clip
 from pose_core.errors import ConfigError, WeightsError
-from pose_core.inference.lifter import LiftedPerson, Lifter, Stretch, make_lifter, seen_stretches
+from pose_core.inference.lifter import LiftedPerson, Stretch, seen_stretches
 from pose_core.inference.network_stages import refined_by_windows
 from pose_core.inference.resampling import interpolate
-from pose_core.models.entries import PICTURE_NETWORKS
 from pose_core.models.ray_input import look_at_rotation
 from pose_core.models.registry import ModelEntry, build_network, installed_models
 from pose_core.models.sapnet import SapNet
@@ -35,7 +34,7 @@ _RATE_HZ = 25.0
 
 @dataclass(frozen=True, eq=False)
 class PictureLifter:
-    """A network that sees pictures of the person; see `lifter_of`.
+    """A network that sees pictures of the person; see `make_picture_lifter`.
 
     Parameters
     ----------
@@ -122,26 +121,18 @@ class PictureLifter:
         return poses
 
 
-AnyLifter = Lifter | PictureLifter
+def make_picture_lifter(entry: ModelEntry, device: str) -> PictureLifter:
+    """The lifter of an installed SAP-Net, with its weights on the device.
 
-
-def lifter_of(entry: ModelEntry, device: str = "cpu") -> AnyLifter:
-    """What makes 3D of the people in a clip with an installed model.
-
-    Parameters
-    ----------
-    entry : ModelEntry
-        From `pose_core.models.registry`. SAP-Net is refined by the first TP-Net that is installed
-        and sees the past, as in the paper.
-    device : {"cpu", "cuda"}
+    It is refined by the first TP-Net that is installed and sees the past, as in the paper.
 
     Raises
     ------
-    ConfigError, WeightsError
-        As `make_lifter`.
+    ConfigError
+        If it is another network.
+    WeightsError
+        If weights are missing, altered, or do not fit.
     """
-    if entry.network not in PICTURE_NETWORKS:
-        return make_lifter(entry, device)
     network = build_network(entry)
     if not isinstance(network, SapNet):
         raise ConfigError(f"{entry.name} cannot be run on a video.", "Choose another model.")

@@ -18,8 +18,7 @@ from pose_core.detection.tracking import FramePeople, detect_people
 from pose_core.detection.tracks import RawTrack, collect_tracks
 from pose_core.errors import Cancelled, NoPersonError
 from pose_core.inference.device import choose_device
-from pose_core.inference.lifter import CorrectionVerdicts
-from pose_core.inference.picture_lifter import AnyLifter, lifter_of
+from pose_core.inference.lifter import CorrectionVerdicts, TrackLifter, lifter_of
 from pose_core.inference.prefetch import prefetched
 from pose_core.inference.records import (
     EstimateFinished,
@@ -134,7 +133,7 @@ def track_of(raw: RawTrack, track_id: int, clip: Clip, detector: Detector) -> Tr
     return Track(track_id, f"Person {track_id}", Keypoints2D(xy, scores), {}, swapped)
 
 
-def lifted(track: Track, lifter: AnyLifter, clip: Clip, settings: EstimateSettings) -> Track:
+def lifted(track: Track, lifter: TrackLifter, clip: Clip, settings: EstimateSettings) -> Track:
     """The track with one more run: the lifter's poses and the root position."""
     camera = Camera.assumed(clip.width, clip.height, settings.focal_px)
     xy, scores = track.keypoints.xy, track.keypoints.scores
@@ -150,7 +149,7 @@ def lifted(track: Track, lifter: AnyLifter, clip: Clip, settings: EstimateSettin
 
 
 def run_meta(
-    lifter: AnyLifter, settings: EstimateSettings, correction: CorrectionVerdicts | None
+    lifter: TrackLifter, settings: EstimateSettings, correction: CorrectionVerdicts | None
 ) -> dict[str, object]:
     """Provenance of a run, as JSON can hold it.
 

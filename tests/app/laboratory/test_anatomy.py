@@ -35,7 +35,7 @@ GLITCH = 60
 def panel(lab):
     """The panel, with a person whose legs are exchanged and one of whose wrists jumps."""
     track = lab.track
-    stages = swap_sides(lab.run.poses.stages, *SWAPPED, LEGS)
+    stages = swap_sides(lab.run.poses.stages, *SWAPPED, LEGS).copy()
     stages[:, GLITCH, WRIST, 0] += 0.8
     xy = swap_sides(track.keypoints.xy, *SWAPPED, LEGS)
     spoiled = replace(
