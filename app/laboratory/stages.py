@@ -25,6 +25,7 @@ LANE_COLOUR = (150, 150, 90)
 HEADROOM = 1.7  # at least, for the names of the curves
 MORPH_MS = 900  # from one stage to the next
 PLAYING_INTERVAL_MS = 200  # while a clip plays, nobody can read numbers more often
+AFTER_PAINTING_MS = 10  # a timer of 0 ms would come before the views are painted
 JOINT_NAMES = [name.replace("_", " ") for name in H36M_17.joint_names]
 
 
@@ -145,7 +146,7 @@ class StagesPanel(LabPanel):
         self._show_in_views(subject)
         if not self._later.isActive():
             is_playing = self.bench.context.view_state.is_playing
-            self._later.start(PLAYING_INTERVAL_MS if is_playing else 0)
+            self._later.start(PLAYING_INTERVAL_MS if is_playing else AFTER_PAINTING_MS)
 
     def _show_details(self) -> None:
         """What the panel itself shows; a moment later, so that video and 3D need not wait."""
