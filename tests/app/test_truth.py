@@ -341,8 +341,8 @@ def test_the_true_2d_is_drawn_where_it_is_in_the_frame_on_screen(
     write_truth(video.with_name("truth.npz"))
     window = show(video)
     state = window.context.view_state
-    with qtbot.waitSignal(window.context.decoder.frame_ready):
-        state.set_frame(25)
+    state.set_frame(25)
+    qtbot.waitUntil(lambda: window.video.exact_frame == 25)
     xy = Camera(320, 180, 300.0).project(true_xyz[25])
     # Between true neck and head: the estimate is 5 px to the lower right.
     middle = (xy[H36M_17.index("neck")] + xy[H36M_17.index("head_top")]) / 2
