@@ -11,12 +11,10 @@ from PySide6.QtWidgets import QWidget
 
 from app.views.overlay2d import LEGEND, draw_sample
 from app.views.paint import PILL_BACKGROUND, PILL_TEXT
-from pose_core.skeleton import H36M_17
 
 MARGIN, PADDING, GAP = 8.0, 7.0, 12.0
 # From people's bones to the borders of their bodies: pixels at least, and share of their height.
 BODY_PX, BODY_SHARE = 14.0, 0.06
-POINTS_OF_A_BONE = 9
 _FAINT = QColor(245, 245, 245, 190)
 _FRAME = QColor(240, 228, 66)
 
@@ -175,15 +173,6 @@ def _covers(area: QRectF, bodies: np.ndarray) -> bool:
             if (is_across & (y > wide.top()) & (y < wide.bottom())).any():
                 return True
     return False
-
-
-def points_along_bones(joints: np.ndarray) -> np.ndarray:
-    """(P, N, D) points along the bones of people with joints (P, 17, D)."""
-    parents, children = np.array(H36M_17.bones).T
-    shares = np.linspace(0, 1, POINTS_OF_A_BONE)[:, None, None, None]
-    points = (1 - shares) * joints[:, parents] + shares * joints[:, children]
-    by_person = np.swapaxes(points, 0, 1)  # (P, shares, bones, D)
-    return by_person.reshape(len(joints), len(shares) * len(parents), joints.shape[-1])
 
 
 def _draw_sign_at(painter: QPainter, layout: SignLayout, area: QRectF, *, is_brief: bool) -> None:

@@ -16,11 +16,11 @@ from app.annotation.hint import (
     SignLayout,
     draw_edit_frame,
     draw_sign,
-    points_along_bones,
 )
 from app.annotation.loupe import draw_loupe
 from app.views.overlay2d import COLOUR_OF_SIDE, SIDES, draw_cross
 from app.views.paint import draw_pill
+from app.views.scene3d import points_along_bones
 from app.views.video import VideoView
 
 ABOVE_PILLS = 40.0  # what tells frame and zoom stands at the bottom

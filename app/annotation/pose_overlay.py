@@ -12,11 +12,11 @@ from app.annotation.hint import (
     SignLayout,
     draw_edit_frame,
     draw_sign,
-    points_along_bones,
 )
 from app.annotation.overlay import CHOSEN, DARK, RING
 from app.annotation.pose_mouse import PoseMouse
 from app.views.labels3d import LEGEND_PX
+from app.views.scene3d import points_along_bones
 from app.views.skeleton3d import Skeleton3DView
 from pose_core.skeleton import H36M_17
 

@@ -100,7 +100,7 @@ class KeypointEditor(QObject):
         patch = Patch.of_frames(track, changed, (), frame, frame + 1)
         change = Change("poses", (track.track_id,), frame, frame + 1)
         if self._context.document.extend_step(command, patch, change):
-            self._let_follow(command, track, frame, frame + 1)
+            self._let_follow(command, track, self._following_models(track), frame, frame + 1)
 
     # -- copy and paste --------------------------------------------------------------------
 
@@ -211,15 +211,17 @@ class KeypointEditor(QObject):
         changed = replace(track, keypoints=after, runs=runs)
         command = EditFrames(self._context.document, text, changed, models, start, end)
         self._context.document.undo_stack.push(command)
-        self._let_follow(command, track, start, end)
+        self._let_follow(command, track, models, start, end)
         return command
 
-    def _let_follow(self, command: StepCommand, track: Track, start: int, end: int) -> None:
+    def _let_follow(
+        self, command: StepCommand, track: Track, models: tuple[str, ...], start: int, end: int
+    ) -> None:
         # What lies in the session: an edit that goes on from it finds the same object.
         present = self._context.track(track.track_id)
         if present is None:
             return
-        for model in self._following_models(track):
+        for model in models:
             edit = Edit(command, track.track_id, model, track.keypoints, present.keypoints,
                         start, end)  # fmt: skip
             self.follower.follow(edit)

@@ -18,6 +18,7 @@ ANKLES = [H36M_17.index("left_ankle"), H36M_17.index("right_ankle")]
 ANKLE_HEIGHT_M = 0.08
 SAMPLES = 2000  # frames that are enough to know the extent of a long clip
 COVERED_FRAMES = 8  # frames that are enough to know where words are in the way
+POINTS_OF_A_BONE = 9
 GRID_MARGIN_M = 1.5
 SMALLEST_GRID_M = 6.0
 LARGEST_GRID_M = 30.0
@@ -155,15 +156,19 @@ def level_of(people: list[PersonPoses3D]) -> np.ndarray:
 
 def body_points(people: list[PersonPoses3D]) -> np.ndarray:
     """(N, 3) points along everybody's bones in some frames: where words are in the way."""
-    shares = np.linspace(0, 1, 9)[:, None, None, None]
-    parents, children = np.array(H36M_17.bones).T
     points = [np.zeros((0, 3))]
     for person in people:
         step = max(len(person.camera_xyz) // COVERED_FRAMES, 1)
-        xyz = person.scene_xyz(slice(None, None, step))
-        bones = (1 - shares) * xyz[:, parents] + shares * xyz[:, children]
-        points.append(bones.reshape(-1, 3))
+        points.append(points_along_bones(person.scene_xyz(slice(None, None, step))).reshape(-1, 3))
     return np.concatenate(points)
+
+
+def points_along_bones(joints: np.ndarray) -> np.ndarray:
+    """(P, N, D) points along the bones of poses (P, 17, D)."""
+    parents, children = np.array(H36M_17.bones).T
+    shares = np.linspace(0, 1, POINTS_OF_A_BONE)[:, None, None]
+    points = (1 - shares) * joints[:, None, parents] + shares * joints[:, None, children]
+    return points.reshape(len(joints), len(shares) * len(parents), joints.shape[-1])
 
 
 def pose_at(person: PersonPoses3D, frame: int) -> np.ndarray:

@@ -57,9 +57,8 @@ class TruthPresenter(QObject):
         self._truth: Truth | None = None
         self._run: ModelRun | None = None
         self._errors: tuple[SequenceErrors, ...] = ()
-        self._lane_of: tuple[SequenceErrors, ...] = ()
         document, state = context.document, context.view_state
-        document.opened.connect(self._on_opened)
+        document.opened.connect(self._refresh)
         document.changed.connect(self._refresh)
         state.track_changed.connect(self._refresh)
         state.stage_changed.connect(self._show)
@@ -71,10 +70,6 @@ class TruthPresenter(QObject):
         self._show_pose()
 
     # -- what is compared ------------------------------------------------------------------
-
-    def _on_opened(self) -> None:
-        self._lane_of = ()  # the timeline has begun anew
-        self._refresh()
 
     def _refresh(self) -> None:
         """Find out what there is to compare, and compute its errors if they are not known yet."""
@@ -122,24 +117,16 @@ class TruthPresenter(QObject):
     def _show_lane(self) -> None:
         if self._truth is None:
             self._timeline.remove_lane(LANE)
-            self._lane_of = ()
-            return
-        if not self._errors:
-            return
-        values = self._errors[self._context.view_state.stage].per_frame[LANE]
-        if self._lane_of is self._errors:
-            self._timeline.change_lane(LANE, 0, values)  # another stage
-        else:
+        elif self._errors:
             every = np.concatenate([errors.per_frame[LANE] for errors in self._errors])
             self._timeline.add_lane(
                 LANE,
-                values,
+                self._errors[self._context.view_state.stage].per_frame[LANE],
                 colour=ERROR,
                 value_range=(0.0, lane_top_mm(every)),
                 unit="mm",
                 is_high_bad=True,
             )
-        self._lane_of = self._errors
 
     def _show_numbers(self) -> None:
         state = self._context.view_state

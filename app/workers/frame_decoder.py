@@ -36,6 +36,11 @@ class _OpenClip:
     def frame_bytes(self) -> int:
         return self.clip.width * self.clip.height * 3
 
+    @property
+    def num_fitting(self) -> int:
+        """How many frames can be kept."""
+        return self.cache.max_bytes // max(self.frame_bytes, 1)
+
     def is_settled(self, index: int) -> bool:
         """Whether there is nothing (more) to be done for a frame."""
         return index in self.cache or index in self.errors
@@ -249,15 +254,13 @@ class FrameDecoder(QObject):
 
     def _num_near(self, state: _OpenClip) -> int:
         """How many frames on either side are kept ready."""
-        fitting = state.cache.max_bytes // max(state.frame_bytes, 1)
-        return min(NEIGHBOURS, fitting // 4)
+        return min(NEIGHBOURS, state.num_fitting // 4)
 
     def _frames_around(self, state: _OpenClip) -> Iterator[int]:
         """Frames to have ready at the present position, in the order of decoding."""
         position = self._position
         if self._is_playing:
-            fitting = max(1, state.cache.max_bytes // max(state.frame_bytes, 1))
-            yield from state.unsettled(position, position + min(MAX_AHEAD, fitting // 2))
+            yield from state.unsettled(position, position + min(MAX_AHEAD, state.num_fitting // 2))
             return
         num_near = self._num_near(state)
         yield from state.unsettled(position, position + num_near)
