@@ -34,7 +34,7 @@ from app.operations import (
 from app.operations.autosave import Autosave
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator, Pipeline
-from app.operations.estimate_edits import ask_and_estimate
+from app.operations.estimate_edits import ask_and_estimate, ask_and_lift
 from app.operations.models import available_models
 from app.operations.playback import Player
 from app.operations.recovery import offer_recovery
@@ -277,7 +277,7 @@ class MainWindow(QMainWindow):
             **persons,
             "pose.estimate": lambda: ask_and_estimate(self.context, self.estimator),
             "pose.box": self.video.begin_box,
-            "pose.lift": lambda: lift.lift_with_chosen_model(self.context, self.estimator),
+            "pose.lift": lambda: ask_and_lift(self.context, self.estimator),
             "pose.stop": self.estimator.stop_and_keep,
             "pose.cancel": self.estimator.cancel,
             "pose.scale": lambda: show_settings(self.context, self._models, of_clip=True),

@@ -8,12 +8,12 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 
 from pose_core.analysis.pose_edits import (
+    edited_frames,
     limb,
     moved_joints,
-    moved_roots,
     nearest_on_sphere,
     turned_limb,
-    with_moved_of,
+    with_edits_of,
 )
 from pose_core.bones import bone_lengths
 from pose_core.geometry import rotation_between
@@ -118,35 +118,61 @@ def test_who_has_set_what_is_told_by_the_order_of_the_edits():
     assert moved_joints({}) == {}
 
 
-def test_what_was_moved_goes_along_with_another_scale_and_camera():
-    """A run that is turned, scaled and farther away, but for what somebody has moved in it."""
+def test_what_was_edited_stays_and_goes_along_with_another_scale_and_camera():
+    """A run that is turned, scaled and farther away, but for what somebody has changed in it."""
     rng = np.random.default_rng(3)
-    truth, wrist = rng.normal(size=(1, 20, 17, 3)).astype(np.float32), NAMES.index("left_wrist")
+    truth, wrist = rng.normal(size=(2, 30, 17, 3)).astype(np.float32), NAMES.index("left_wrist")
     truth -= truth[:, :, :1]
-    root = np.array([0.5, -0.2, 4.0]) + rng.normal(size=(20, 3)) * 0.1
-    moved, moved_root = truth.copy(), root.copy()
-    moved[0, 4, [wrist, 5]] += (0.3, -0.1, 0.2)
-    moved_root[9] += (0.4, 0.1, 1.0)
+    root = np.array([0.5, -0.2, 4.0]) + rng.normal(size=(30, 3)) * 0.1
+    edited, edited_root = truth.copy(), root.copy()
+    edited[-1, 4, [wrist, 5]] += (0.3, -0.1, 0.2)
+    edited_root[9] += (0.4, 0.1, 1.0)
+    edited[-1, 12:17] *= rng.uniform(0.9, 1.1, (5, 17, 1)).astype(np.float32)
+    edited_root[12:14] += 0.3
+    edited[-1, 14, wrist] += 0.5
+    edited[-1, 20] = np.nan  # nobody is there: nothing to keep
     edits = [
         {"what": "move", "frames": [4, 5], "joints": [5, wrist]},
         {"what": "move", "frames": [9, 10]},
-        {"what": "move", "frames": [12, 13]},
-        {"what": "interpolate", "frames": [11, 14]},
+        {"what": "move", "frames": [13, 14], "joints": [3]},
+        {"what": "swap", "frames": [24, 26], "joints": [wrist]},
+        {"what": "interpolate", "frames": [12, 14]},
+        {"what": "smooth", "frames": [13, 17]},
+        {"what": "smooth", "frames": [20, 21]},
+        {"what": "move", "frames": [14, 15], "joints": [wrist]},
     ]
-    old = ModelRun(Poses3D(moved, moved_root), {"edits": edits})
+    old = ModelRun(Poses3D(edited, edited_root), {"edits": edits})
+    told = np.zeros(30, dtype=bool)
+    told[[4, 9, 12, 13, 14, 15, 16]] = True
+    np.testing.assert_array_equal(edited_frames(old.meta, 30), told | (np.arange(30) == 20))
     rotation = rotation_between(np.array([0.0, 0.0, 1.0]), np.array([0.3, 0.0, 1.0]))
 
     def seen(stages: np.ndarray, place: np.ndarray) -> Poses3D:
         return Poses3D(1.2 * stages @ rotation.T, place * (0.9, 0.9, 1.8))
 
-    found = with_moved_of(ModelRun(seen(truth, root)), old, np.arange(20), is_scaled=True)
-    expected = seen(moved, moved_root)
-    np.testing.assert_allclose(found.poses.stages, expected.stages, atol=1e-5)
-    np.testing.assert_allclose(found.poses.root, expected.root, atol=1e-5)
-    assert moved_joints(found.meta) == {4: {5, wrist}}
-    assert moved_roots(found.meta) == moved_roots(old.meta) == (9,)
-    again = with_moved_of(ModelRun(Poses3D(truth, root)), old, np.arange(20))
-    np.testing.assert_allclose(again.poses.stages, moved, atol=1e-6)
-    np.testing.assert_allclose(again.poses.root, moved_root, atol=1e-6)
+    again = with_edits_of(ModelRun(Poses3D(truth, root)), old, np.arange(30))
+    kept = np.where(np.isnan(edited), truth, edited)
+    np.testing.assert_allclose(again.poses.stages, kept, atol=1e-6)
+    np.testing.assert_allclose(again.poses.root, edited_root, atol=1e-6)
+    scaled = with_edits_of(ModelRun(seen(truth, root)), old, np.arange(30), is_scaled=True)
+    want = seen(kept, edited_root)
+    np.testing.assert_allclose(scaled.poses.stages[:, 4], want.stages[:, 4], atol=1e-5)
+    np.testing.assert_allclose(scaled.poses.root, want.root, atol=1e-5)
+    # Poses that differ in all joints are turned and scaled as one: smooth they stay.
+    part = np.linalg.lstsq(
+        kept[-1, 12:17].reshape(-1, 3), scaled.poses.xyz[12:17].reshape(-1, 3), rcond=None
+    )[0]
+    np.testing.assert_allclose(kept[-1, 12:17] @ part, scaled.poses.xyz[12:17], atol=1e-5)
+    size = np.cbrt(np.linalg.det(part))
+    assert size == pytest.approx(1.2, rel=0.05)
+    np.testing.assert_allclose(part / size, rotation.T, atol=0.05)
+    for found in (again, scaled):
+        assert moved_joints(found.meta) == {4: {5, wrist}, 14: {wrist}}
+        np.testing.assert_array_equal(edited_frames(found.meta, 30), told)
+        twice = with_edits_of(ModelRun(Poses3D(truth, root)), found, np.arange(30))
+        np.testing.assert_array_equal(twice.poses.xyz[12:17], found.poses.xyz[12:17])
     elsewhere = ModelRun(Poses3D(truth, root))
-    assert with_moved_of(elsewhere, old, np.array([2, 3])) is elsewhere
+    assert with_edits_of(elsewhere, old, np.array([2, 3])) is elsewhere
+    first = with_edits_of(elsewhere, old, np.arange(14))
+    np.testing.assert_array_equal(first.poses.xyz[14:], truth[-1, 14:])
+    assert np.flatnonzero(edited_frames(first.meta, 30)).tolist() == [4, 9, 12, 13]

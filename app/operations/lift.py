@@ -12,7 +12,7 @@ from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.workers.task import Task
 from app.workers.torch_library import map_torch_library
-from pose_core.analysis.pose_edits import with_moved_of
+from pose_core.analysis.pose_edits import with_edits_of
 from pose_core.errors import ConfigError
 from pose_core.inference.device import choose_device
 from pose_core.inference.lifter import lifter_of
@@ -24,18 +24,27 @@ from pose_core.session import ModelRun, Session, Track
 ACTION = "Computing the 3D"
 
 
-def lift_with_chosen_model(context: AppContext, estimator: Estimator) -> None:
-    """Run the chosen model on all people."""
-    lift_with_model(context, estimator, estimator.settings().model)
-
-
 def lift_with_model(
     context: AppContext,
     estimator: Estimator,
     model: str,
     then: Callable[[], None] | None = None,
+    *,
+    replaces_edits: bool = False,
 ) -> None:
-    """Run a model on all people; `then` is called once its poses are in the session."""
+    """Run a model on all people.
+
+    Parameters
+    ----------
+    context : AppContext
+    estimator : Estimator
+        Knows the settings.
+    model : str
+    then : callable, optional
+        Called once its poses are in the session.
+    replaces_edits : bool
+        What the user has changed in 3D that this model gave before is not kept.
+    """
     session = context.document.session
     if session is None:
         return
@@ -47,7 +56,8 @@ def lift_with_model(
         tracks = []
         for track in session.tracks:
             whole = replace(settings, start=0, end=None)
-            tracks.append(_with_moved(lifted(track, lifter, session.clip, whole), track))
+            new = lifted(track, lifter, session.clip, whole)
+            tracks.append(new if replaces_edits else _with_edits(new, track))
             yield session.with_tracks((*tracks, *session.tracks[len(tracks) :]))
 
     def command(after: Session) -> QUndoCommand:
@@ -56,11 +66,11 @@ def lift_with_model(
     _run(context, work, command, then)
 
 
-def _with_moved(after: Track, before: Track, *, is_scaled: bool = False) -> Track:
-    """A track lifted again, with what the user has put elsewhere in its 3D."""
+def _with_edits(after: Track, before: Track, *, is_scaled: bool = False) -> Track:
+    """A track lifted again, with what the user has changed in its 3D."""
     frames = np.arange(len(before.keypoints))
     runs = {
-        name: with_moved_of(run, before.runs[name], frames, is_scaled=is_scaled)
+        name: with_edits_of(run, before.runs[name], frames, is_scaled=is_scaled)
         for name, run in after.runs.items()
         if name in before.runs and run is not before.runs[name]
     }
@@ -70,7 +80,7 @@ def _with_moved(after: Track, before: Track, *, is_scaled: bool = False) -> Trac
 def set_scale(context: AppContext, body_height_m: float | None, focal_px: float | None) -> None:
     """Set body height and focal length, and compute all 3D that there is with them.
 
-    What the user has moved in 3D goes along with the rest of the person.
+    What the user has changed in 3D goes along with the rest of the person.
     """
     session = context.document.session
     if session is None:
@@ -82,7 +92,7 @@ def set_scale(context: AppContext, body_height_m: float | None, focal_px: float 
         yield scaled
         map_torch_library()
         for track in session.tracks:
-            tracks.append(_with_moved(_lifted_again(track, scaled), track, is_scaled=True))
+            tracks.append(_with_edits(_lifted_again(track, scaled), track, is_scaled=True))
             yield scaled.with_tracks((*tracks, *session.tracks[len(tracks) :]))
 
     _run(context, work, lambda after: SetScale(context.document, after))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pose_core.analysis.pose_edits import with_moved_of
+from pose_core.analysis.pose_edits import with_edits_of
 from pose_core.analysis.track_edits import mixed_meta
 from pose_core.poses import (
     SOURCE_IMPORTED,
@@ -32,8 +32,8 @@ def merge_tracks(
     """Tracks of a session after an estimate of the frames ``start <= frame < end``.
 
     A person found again keeps id, name, what lies outside the range, runs of other models, and
-    what the user has edited: keypoints that were set, interpolated or imported, and joints that
-    were moved in 3D. People not found again stay as they are.
+    what the user has edited: keypoints that were set, interpolated or imported, and 3D that was
+    moved, smoothed, interpolated or corrected. People not found again stay as they are.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _renewed(old: Track, new: Track, frames: np.ndarray, *, keeps_edits: bool) -
         before = runs.pop(model, None)  # popped first: the newest run is the last one
         runs[model] = renewed_run(before, run, frames)
         if keeps_edits and before is not None:
-            runs[model] = with_moved_of(runs[model], before, frames)
+            runs[model] = with_edits_of(runs[model], before, frames)
     kept = KEPT_SOURCES if keeps_edits else ()
     return replace(
         old,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pose_core.analysis.pose_edits import edits_in
 from pose_core.errors import ConfigError
 from pose_core.poses import Keypoints2D, Poses3D
 from pose_core.session import ModelRun, Track
@@ -104,7 +105,7 @@ def mixed_meta(
     mask : (T,) bool ndarray
     """
     meta: dict[str, Any] = {key: value for key, value in own.items() if key != "edits"}
-    edits = _edits_in(own, ~mask) + _edits_in(theirs or {}, mask)
+    edits = edits_in(own, ~mask) + edits_in(theirs or {}, mask)
     if edits:
         meta["edits"] = edits
     verdicts, other = own.get("correction"), (theirs or {}).get("correction")
@@ -119,18 +120,6 @@ def mixed_meta(
             "discarded_frames": sorted((discarded - taken) | (their_discarded & taken)),
         }
     return meta
-
-
-def _edits_in(meta: Mapping[str, object], mask: np.ndarray) -> list[dict[str, Any]]:
-    """Notes of what was done, of some frames alone; one that is torn apart becomes several."""
-    edits = meta.get("edits")
-    found = []
-    for note in edits if isinstance(edits, list) else ():
-        start, end = note["frames"]
-        borders = np.flatnonzero(np.diff(mask[start:end], prepend=False, append=False)) + start
-        pieces = borders.reshape(-1, 2).tolist()
-        found += [{**note, "frames": piece} for piece in pieces]
-    return found
 
 
 def _mixed_run(

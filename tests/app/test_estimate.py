@@ -218,6 +218,8 @@ def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbo
     placed = document.session.tracks[0].runs["temporal"].poses.xyz[5] + 0.0
     placed[16] += (0.1, -0.2, 0.05)
     edit_poses.set_pose(window.context, document.session.tracks[0], "temporal", 5, placed)
+    edit_poses.smooth(window.context, document.session.tracks[0], "temporal", 10, 15)
+    qtbot.waitUntil(lambda: document.undo_stack.undoText() == "Smooth")
     before = document.session.tracks[0]
     set_scale(window.context, 1.5, 400.0)
     qtbot.waitUntil(lambda: document.session.body_height_m == 1.5)
@@ -228,6 +230,7 @@ def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbo
     factor = np.linalg.norm(poses[1][8]) / np.linalg.norm(poses[0][8])
     assert factor < 0.9
     np.testing.assert_allclose(poses[1][5], factor * poses[0][5], atol=1e-3)
+    np.testing.assert_allclose(poses[1][10:15], factor * poses[0][10:15], atol=6e-3)
     run = track.runs["temporal"]
     assert stature(run.poses.xyz) == pytest.approx(1.5, abs=0.02)
     assert not run.poses.is_root_estimated
@@ -240,6 +243,23 @@ def test_body_height_scales_the_3d_and_can_be_undone(open_window, pipeline, qtbo
     restored, poses = undone.runs["temporal"].poses, before.runs["temporal"].poses
     np.testing.assert_array_equal(restored.stages, poses.stages)
     np.testing.assert_array_equal(restored.root, poses.root)
+
+    def lift_again(answer):
+        index = document.undo_stack.index()
+        window.actions_table["pose.lift"].trigger()
+        (box,) = window.findChildren(QMessageBox)
+        assert "6 frames have 3D by temporal that you have moved, smoothed" in box.text()
+        next(button for button in box.buttons() if button.text() == answer).click()
+        qtbot.waitUntil(lambda: document.undo_stack.index() > index)
+        return document.session.tracks[0].runs["temporal"].poses.xyz
+
+    np.testing.assert_array_equal(lift_again("Keep My Edits")[10:15], poses.xyz[10:15])
+    raw = lift_again("Replace Them")
+    assert (np.abs(raw[10:15] - poses.xyz[10:15]).max(axis=(1, 2)) > 1e-5).all()
+    assert np.abs(raw[5, 16] - placed[16]).max() > 0.01
+    window.actions_table["pose.lift"].trigger()  # nothing is edited any more: no question
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    np.testing.assert_array_equal(document.session.tracks[0].runs["temporal"].poses.xyz, raw)
 
 
 def test_the_real_pipeline_estimates_from_the_window(make_window, open_file, qtbot):

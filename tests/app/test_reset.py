@@ -187,7 +187,7 @@ def test_reset_and_the_question_before_an_estimate(edited, qtbot, monkeypatch):
     def answer(text):
         ended = estimate()
         (box,) = window.findChildren(QMessageBox)
-        assert "1 of these frames has joints" in box.text()
+        assert "1 frame has joints" in box.text()
         next(b for b in box.buttons() if b.text() == text).click()
         if text != "Cancel":
             qtbot.waitUntil(lambda: bool(ended))
