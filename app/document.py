@@ -87,6 +87,8 @@ class SessionDocument(QObject):
         The session's file as it was last read or written; None after a recovery.
     save_id : str
         Of that file, see `pose_core.session_io.SessionFile`; empty where there is none.
+    next_save_id : str
+        Of the file that is being written; empty where none is.
     read_only_path : Path, optional
         The file that a session without one of its own was read from: another window holds it.
     """
@@ -104,7 +106,7 @@ class SessionDocument(QObject):
         super().__init__(parent)
         self.session: Session | None = None
         self.saved: SavedFile | None = None
-        self.save_id = ""
+        self.save_id = self.next_save_id = ""
         self.path: Path | None = None
         self.read_only_path: Path | None = None
         self.revision = 0
@@ -174,7 +176,7 @@ class SessionDocument(QObject):
         self.session = session
         self.path = path
         self.read_only_path = read_only_path
-        self.save_id = save_id
+        self.save_id, self.next_save_id = save_id, ""
         self.saved = None
         if session is not None and path is not None and not is_recovered:
             self.saved = SavedFile(path, session)

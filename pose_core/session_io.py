@@ -57,7 +57,12 @@ class SessionFile:
 
 
 def save_session(
-    session: Session, path: Path, history: History | None = None, *, num_backups: int = 0
+    session: Session,
+    path: Path,
+    history: History | None = None,
+    *,
+    num_backups: int = 0,
+    save_id: str | None = None,
 ) -> str:
     """Write a session file; an existing one is replaced only when the new one is complete.
 
@@ -69,6 +74,8 @@ def save_session(
         Of the session as it is now.
     num_backups : int
         How many of the files that were there before to keep beside it.
+    save_id : str, optional
+        What `new_save_id` gave, for who has to know it before the file is there.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def save_session(
     SessionError
         If it cannot be written, or holds what a session file cannot.
     """
-    path, save_id = Path(path), uuid.uuid4().hex
+    path, save_id = Path(path), save_id or new_save_id()
     description, arrays = parts_of(without_found_truth(session))
     arrays["times_s"] = np.asarray(session.clip.times_s, dtype=np.float64)
     members = {name: f"arrays/{i}.npy" for i, name in enumerate(arrays)}
@@ -105,6 +112,11 @@ def save_session(
     except (TypeError, ValueError) as exc:
         raise SessionError(f"The session holds what JSON cannot: {exc}.") from exc
     return save_id
+
+
+def new_save_id() -> str:
+    """A `SessionFile.save_id` that no file has yet."""
+    return uuid.uuid4().hex
 
 
 def without_found_truth(session: Session) -> Session:

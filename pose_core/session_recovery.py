@@ -6,7 +6,6 @@ it is a second name of that file and costs nothing. What differs from it, and th
 a long session is as cheap as its edits, and at any moment the folder holds one whole state.
 """
 
-import time
 import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -53,8 +52,11 @@ class RecoveryInfo:
         The user's file; empty where there is none yet.
     save_id : str
         What that file held; see `pose_core.session_io.SessionFile`.
+    next_save_id : str
+        What that file holds as soon as the save ends that went on when the copy was made: the
+        copy is as new as that, or newer. Empty where no save went on.
     time_s : float
-        When the copy was made, seconds since 1970; 0 before it is written.
+        When the work was as in the copy, seconds since 1970.
     """
 
     clip_path: str
@@ -62,7 +64,13 @@ class RecoveryInfo:
     num_edits: int
     session_path: str = ""
     save_id: str = ""
+    next_save_id: str = ""
     time_s: float = 0.0
+
+    def is_from(self, save_id: str) -> bool:
+        """Whether the copy holds all that a session file with this `save_id` does."""
+        # Files of older versions have none.
+        return save_id == self.save_id or (bool(save_id) and save_id == self.next_save_id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +141,7 @@ def save_recovery(
         base = Base(_new_base_path(folder), session)
         patch = Patch()
         save_session(session, base.path)
-    _write_changes(folder, base, patch, history, replace(info, time_s=time.time()))
+    _write_changes(folder, base, patch, history, info)
     for path in folder.iterdir():
         if path.name not in (base.path.name, CHANGES_NAME):
             path.unlink(missing_ok=True)
@@ -234,6 +242,7 @@ def _info_of(text: dict[str, Any]) -> RecoveryInfo:
         num_edits=int(stored["num_edits"]),
         session_path=str(stored["session_path"]),
         save_id=str(stored["save_id"]),
+        next_save_id=str(stored.get("next_save_id", "")),  # copies of before know of none
         time_s=float(stored["time_s"]),
     )
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import psutil
@@ -58,6 +59,8 @@ class Autosave(QObject):
             num_edits=document.num_unsaved_steps,
             session_path=str(document.path or ""),
             save_id=document.save_id,
+            next_save_id=document.next_save_id,
+            time_s=time.time(),
         )
         folder, history = self.folder, document.history()
         task = Task(

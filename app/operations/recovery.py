@@ -42,22 +42,27 @@ def restore(
     """Open an automatic copy; it counts as unsaved until it is saved."""
     task = Task(ACTION, lambda: _load(folder))
 
-    def on_read(found: tuple[Recovered, Path | None]) -> None:
-        recovered, path = found
-        if path is not None and not context.session_lock.take(path):
-            path = None  # open in another window: it gets a file of its own
+    def on_read(found: tuple[Recovered, str | None]) -> None:
+        recovered, save_id = found
+        path, file = None, Path(recovered.info.session_path)
+        if save_id is not None and context.session_lock.take(file):
+            path = file
         session, history = recovered.session, recovered.history
         context.document.open(
             session,
             path,
             history=history,
-            save_id=recovered.info.save_id if path else "",
+            save_id=(save_id or "") if path else "",
             is_recovered=True,
             num_recovered=recovered.info.num_edits,
         )
         autosave.adopt(folder)
         if recovered.warning:
             context.notice(recovered.warning)
+        elif path is None and recovered.info.session_path:
+            is_same = save_id is not None
+            why = "is open in another window" if is_same else "was saved later or is gone"
+            context.notice(f"{file.name} {why}: save what was restored under another name.")
         if then is not None:
             then()
 
@@ -65,20 +70,22 @@ def restore(
     context.start_task(task, ACTION)
 
 
-def _load(folder: Path) -> tuple[Recovered, Path | None]:
-    """In the worker thread: the copy, and the file that it is to be saved to."""
+def _load(folder: Path) -> tuple[Recovered, str | None]:
+    """In the worker thread: the copy, and the id of the user's file if it is to be saved there."""
     recovered = load_recovery(folder)
     session, _ = with_truth_beside(recovered.session)
-    path = Path(recovered.info.session_path) if _is_file_the_same(recovered.info) else None
-    return replace(recovered, session=session), path
+    return replace(recovered, session=session), _id_of_file(recovered.info)
 
 
-def _is_file_the_same(info: RecoveryInfo) -> bool:
-    """Whether the user's file holds what it did when the copy was made."""
+def _id_of_file(info: RecoveryInfo) -> str | None:
+    """The `save_id` of the user's file; None where the copy does not hold all that it does."""
+    if not info.session_path:
+        return None
     try:
-        return bool(info.session_path) and read_save_id(Path(info.session_path)) == info.save_id
+        save_id = read_save_id(Path(info.session_path))
     except SessionError:
-        return False
+        return None
+    return save_id if info.is_from(save_id) else None
 
 
 def _line(folder: Path) -> RecoveryLine:
@@ -88,4 +95,4 @@ def _line(folder: Path) -> RecoveryLine:
         return RecoveryLine(folder, None, problem=str(error))
     path = Path(info.session_path)
     is_newer = path.is_file() and path.stat().st_mtime > info.time_s
-    return RecoveryLine(folder, info, is_newer and not _is_file_the_same(info))
+    return RecoveryLine(folder, info, is_newer and _id_of_file(info) is None)

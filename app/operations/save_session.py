@@ -11,7 +11,7 @@ from app.operations.safety import Safety
 from app.workers.task import Task
 from pose_core.errors import PoseStageError, SessionError
 from pose_core.session import Session
-from pose_core.session_io import SUFFIX, save_session
+from pose_core.session_io import SUFFIX, new_save_id, save_session
 
 ACTION = "Saving the session"
 
@@ -77,19 +77,22 @@ def _save_now(
         context.show_error(_locked(path), ACTION)
         return
     revision, history = document.revision, document.history()
-    num_backups = Safety.of(context.settings).num_backups
+    num_backups, save_id = Safety.of(context.settings).num_backups, new_save_id()
+    document.next_save_id = save_id
     task = Task(
-        "save", lambda: save_session(session, path, history, num_backups=num_backups), revision
+        "save",
+        lambda: save_session(session, path, history, num_backups=num_backups, save_id=save_id),
+        revision,
     )
 
-    def on_saved(save_id: str) -> None:
+    def on_saved(_: str) -> None:
         if document.opened_revision <= revision:
             document.mark_saved(path, revision, session, save_id)
         context.remember_file(path, "session")
         context.notice(f"Saved {path.name}")
 
     def on_ended() -> None:
-        context.saving = None
+        context.saving, document.next_save_id = None, ""
         if not task.has_succeeded and document.path is not None:
             context.session_lock.take(document.path)
         if task.has_succeeded and then is not None:

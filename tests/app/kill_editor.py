@@ -270,7 +270,7 @@ def look_at(
     if copies:
         copy = load_recovery(copies[0])
         assert not copy.warning
-        is_outdated = copy.info.save_id != recovered.save_id
+        is_outdated = not copy.info.is_from(recovered.save_id)
         assert not is_outdated or main.stat().st_mtime > copy.info.time_s
         recovered = recovered if is_outdated else copy
     state = digest(recovered.session)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import zipfile
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from app.operations import autosave, export, notes, open_file, recovery
 from pose_core.interchange.bvh import load_bvh
 from pose_core.interchange.npz import load_npz
 from pose_core.session_history import History
-from pose_core.session_io import load_session, save_session
+from pose_core.session_io import load_session, read_save_id, save_session
 from pose_core.session_recovery import (
     RecoveryInfo,
     load_recovery,
@@ -428,9 +429,47 @@ def test_a_restored_session_is_saved_to_its_file_unless_that_has_changed(
     assert dialog.list.topLevelItem(0).text(4) == "saved later: walk.posestage"
     dialog.later_button.click()
     document.open(None)
+    notices = []
+    window.context.noticed.connect(notices.append)
     recovery.restore(window.context, window._autosave, abandoned[1])
     qtbot.waitUntil(lambda: document.session is not None)
     assert document.path is None  # something newer lies there now
+    assert "walk.posestage was saved later" in notices[-1]
+
+
+def test_a_copy_made_during_a_save_is_newer_than_the_saved_file(
+    window, open_file, saved_session, own_recovery_dir, qtbot, monkeypatch
+):
+    """It holds what was done meanwhile; of the end of the save the killed process knew nothing."""
+    document, target = window.context.document, saved_session
+    open_file(window, target)
+    document.undo_stack.push(RenamePerson(document, 1, "Ada"))
+    may_go_on = threading.Event()
+
+    def slow(*args, **settings):
+        assert may_go_on.wait(60)
+        return save_session(*args, **settings)
+
+    monkeypatch.setattr("app.operations.save_session.save_session", slow)
+    window.actions_table["file.save"].trigger()
+    document.undo_stack.push(RenamePerson(document, 1, "Eve"))
+    window._autosave.save_copy()
+    qtbot.waitUntil(lambda: window.context.tasks.num_running == 1)
+    (copy,) = own_recovery_dir.iterdir()
+    abandoned = shutil.copytree(copy, copy.with_name("999999999-1-0"))
+    may_go_on.set()
+    qtbot.waitUntil(lambda: window.context.saving is None)
+    assert load_session(target).tracks[0].name == "Ada"
+    window.offer_recovery()
+    dialog = window.findChild(RecoveryDialog)
+    assert dialog.list.topLevelItem(0).text(4) == "walk.posestage"
+    dialog.later_button.click()
+    document.open(None)
+    recovery.restore(window.context, window._autosave, abandoned)
+    qtbot.waitUntil(lambda: document.session is not None)
+    assert (document.path, document.session.tracks[0].name) == (target, "Eve")
+    assert document.save_id == read_save_id(target)
+    assert document.is_modified
 
 
 def test_unsaved_work_is_discarded_only_after_a_question(window, session, own_recovery_dir, qtbot):
