@@ -16,7 +16,6 @@ from pose_core.inference.resampling import (
     uniform_times,
 )
 from pose_core.inference.root import root_from_rays
-from pose_core.models.entries import PICTURE_NETWORKS
 from pose_core.models.registry import ModelEntry, build_network, model_entry
 from pose_core.poses import Keypoints2D
 
@@ -267,7 +266,7 @@ def lifter_of(entry: ModelEntry, device: str = "cpu") -> TrackLifter:
     ConfigError, WeightsError
         As `make_lifter`.
     """
-    if entry.network not in PICTURE_NETWORKS:
+    if not entry.sees_pictures:
         return make_lifter(entry, device)
     from pose_core.inference.picture_lifter import make_picture_lifter
 

@@ -13,8 +13,8 @@ from pose_core.models.networks import NETWORKS
 from pose_core.resources import resource_path
 
 _POSE_NETWORKS = ("temporal_conv", "tpnet", "lstm_baseline")
-# Those that look at pictures and are ready to be run on a video.
-PICTURE_NETWORKS = ("sapnet",)
+# Their configuration says whether they see keypoints or pictures.
+_FRONT_END_NETWORKS = ("rpsm", "pose_machine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +100,20 @@ class ModelEntry:
         return self.network in _POSE_NETWORKS or self.config.get("frontend") == "keypoints"
 
     @property
+    def sees_pictures(self) -> bool:
+        """Whether it makes 3D of the pictures of a person.
+
+        A pose machine on the features of another network (`external_channels`) does not: that
+        network is not there.
+        """
+        if self.network in _FRONT_END_NETWORKS:
+            return not self.lifts_keypoints and not self.config.get("external_channels")
+        return self.network == "sapnet"
+
+    @property
     def estimates(self) -> bool:
         """Whether it can be run on a video: on keypoints, or by itself on the pictures."""
-        return self.lifts_keypoints or self.network in PICTURE_NETWORKS
+        return self.lifts_keypoints or self.sees_pictures
 
     @property
     def mend(self) -> str:
