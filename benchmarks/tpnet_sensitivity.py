@@ -7,6 +7,9 @@ clip, beside the weights as they are before any training, which tells what of it
 
     posestage estimate CLIP --formats session --out FOLDER
     python benchmarks/tpnet_sensitivity.py FOLDER/CLIP.posestage --model tp-net
+
+``--runs RUN ...`` reads training runs of the same network as well, so that one can tell what a
+change of the training does to it.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from pose_core.models.registry import model_entry
 from pose_core.models.tpnet import TpNet
 from pose_core.session_io import load_session
 from pose_core.skeleton import H36M_17
+from pose_core.training.run_folder import RunFolder
 
 NEAR_STEPS = 5
 NUM_WINDOWS = 64
@@ -45,6 +49,16 @@ def untrained(model: str, seed: int) -> TpNet:
     if not isinstance(network, TpNet):
         raise SystemExit(f"{model} is no TP-Net.")
     return network.eval()
+
+
+def of_run(model: str, run: Path) -> TpNet:
+    """The same network with the weights of a training run."""
+    state = RunFolder(run).load_checkpoint()
+    if state is None:
+        raise SystemExit(f"{run} has no checkpoint.")
+    network = untrained(model, seed=0)
+    network.load_state_dict(state["average"])
+    return network
 
 
 def measure(prepared: PreparedRefiner) -> Sensitivity:
@@ -79,14 +93,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What TP-Net listens to.")
     parser.add_argument("session", type=Path)
     parser.add_argument("--model", default="tp-net")
+    parser.add_argument("--runs", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     prepared = prepared_of(options.session, options.model)
     spread = 1000 * prepared.poses.std(dim=0).norm(dim=-1)
     ranked = zip(H36M_17.joint_names, spread.tolist(), strict=True)
     print("spread of the input, mm:", ", ".join(f"{name} {mm:.0f}" for name, mm in ranked))
     print_reading("trained", measure(prepared))
-    first = untrained(options.model, seed=0)
-    print_reading("first weights", measure(replace(prepared, network=first.pose_of_window)))
+    others = {"first weights": untrained(options.model, seed=0)}
+    others |= {run.name: of_run(options.model, run) for run in options.runs}
+    for name, network in others.items():
+        print_reading(name, measure(replace(prepared, network=network.pose_of_window)))
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ def test_recurrent_networks_see_clips_in_a_crop_that_stays_from_both_ends(seen, 
     seen_2d = (forward.keypoints_2d[0] + backward.keypoints_2d[0].flip(0)) / 2
     correction = correct(network.projector, first, seen_2d)
     np.testing.assert_allclose(
-        person.stages[2, frames], correction.poses.numpy() @ turn.T, atol=1e-4
+        person.stages[3, frames], correction.poses.numpy() @ turn.T, atol=1e-4
     )
     steps = correction.steps_taken.numpy()
     np.testing.assert_array_equal(person.correction.steps[frames], steps)

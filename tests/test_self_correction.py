@@ -237,10 +237,9 @@ def test_a_correction_that_moves_robust_joints_too_far_is_discarded(untrained):
     assert torch.equal(result.poses[kept], result.iterations[-1, kept])
     assert torch.equal(result.poses[~kept], result.iterations[0, ~kept])
     stages = result.stages(poses)
-    assert stages.shape == (FREE.steps + 2, 12, 17, 3)
-    assert torch.equal(stages[0], poses)
-    assert torch.equal(stages[1:-1], result.iterations[:-1])
-    assert torch.equal(stages[-1], result.poses)
+    assert torch.equal(stages, torch.stack([poses, *result.iterations[:2], result.poses]))
+    none = correct(untrained, poses, seen, replace(FREE, steps=0))
+    assert torch.equal(none.stages(poses), torch.stack([poses, *3 * [none.iterations[0]]]))
 
 
 def test_only_the_robust_joints_decide(untrained):

@@ -166,7 +166,7 @@ class WhatIfNetwork:
         if self._corrects:
             poses, here = stages[0], frame.features[0, [sample]]
             found = self._pulled(poses, here, moved_mask, _QUICK)
-            stages = torch.stack([poses, found.iterations[0], found.poses])
+            stages = found.stages(poses)
             pull = None if moved_mask is None else _pull_of(found)
         turned_back = (stages @ frame.rotation[0, sample]).double().numpy()
         return Near(np.array([sample]), turned_back, pull)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pose_core.errors import ConfigError
 from pose_core.inference.self_correction import (
     DEFAULT,
+    STAGE_NAMES,
     Correction,
     CorrectionConfig,
     correct_clip,
@@ -112,7 +113,7 @@ def answers_of(
         return names, partial(rpsm_answer, network, device)
     if isinstance(network, PoseMachine):
         has_projector = network.config.has_projector
-        names = ("intermediate", "regressed", "corrected") if has_projector else ("network",)
+        names = STAGE_NAMES if has_projector else ("network",)
         config = correction or DEFAULT
         return names, partial(pose_machine_answer, network, device, config=config)
     if isinstance(network, TpNet | LstmBaseline) and base is not None:
@@ -154,7 +155,7 @@ def pose_machine_answer(
     scores: np.ndarray,
     config: CorrectionConfig = DEFAULT,
 ) -> Answer:
-    """The 3D pose machine: intermediate, regressed and corrected pose.
+    """The 3D pose machine: `STAGE_NAMES`.
 
     The ways to look at the person have one intermediate pose in common, their mean, so that
     there is one correction of each frame and one verdict on it. A network without projector has
@@ -167,8 +168,7 @@ def pose_machine_answer(
     poses, seen = intermediate[0].to(device), frame.features[0].to(device)
     pieces = correct_clip(network.projector, poses, seen[..., :2], config, seen[..., 2])
     correction = join(piece.correction for piece in pieces)
-    regressed, corrected = correction.iterations[:1].cpu(), correction.poses[None].cpu()
-    stages = torch.cat([intermediate, regressed, corrected])
+    stages = correction.stages(poses).cpu()
     return Answer(_in_camera_axes(stages, frame.rotation[0]), correction)
 
 

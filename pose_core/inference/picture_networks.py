@@ -15,7 +15,7 @@ from pose_core.errors import ConfigError
 from pose_core.inference.crops import Shot, crops_around
 from pose_core.inference.lifter import Stretch
 from pose_core.inference.network_stages import Answer
-from pose_core.inference.self_correction import correct
+from pose_core.inference.self_correction import STAGE_NAMES, correct
 from pose_core.models.pose_machine import PoseMachine
 from pose_core.models.registry import ModelEntry, build_network
 from pose_core.models.rpsm import Rpsm
@@ -91,7 +91,7 @@ class RecurrentClips:
         if isinstance(self.network, Rpsm):
             return tuple(f"refinement {k + 1}" for k in range(self.network.config.num_stages))
         if self.network.config.has_projector:
-            return ("intermediate", "regressed", "corrected")
+            return STAGE_NAMES
         return ("network",)
 
     @property
@@ -117,9 +117,7 @@ class RecurrentClips:
             return Answer(stages.double().cpu().numpy())
         seen = _mean_of_directions(output.keypoints_2d[None])[0]
         correction = correct(self.network.projector, stages[0], seen)
-        regressed = correction.iterations[0]
-        stages = torch.stack([stages[0], regressed, correction.poses])
-        return Answer(stages.double().cpu().numpy(), correction)
+        return Answer(correction.stages(stages[0]).double().cpu().numpy(), correction)
 
 
 def make_picture_network(entry: ModelEntry, device: str) -> PictureNetwork:

@@ -79,6 +79,8 @@ DEFAULT = CorrectionConfig()
 # pose alone gives way, or half of the way would be taken by a bent projection.
 BY_HAND = CorrectionConfig(steps=30, epsilon_mm=0.0, tau_mm=inf, corrects_projection=False)
 _UNMOVED_WEIGHT = 0.1
+# Of a pose machine that corrects itself, see `Correction.stages`.
+STAGE_NAMES = ("intermediate", "regressed", "corrected once", "corrected")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +119,13 @@ class Correction:
         return (self.movement_mm > 0).sum(0)
 
     def stages(self, intermediate: Tensor) -> Tensor:
-        """Stages (K + 2, T, J, 3) of a pose machine whose intermediate poses are (T, J, 3).
+        """`STAGE_NAMES` (4, T, J, 3) of a pose machine whose intermediate poses are (T, J, 3).
 
-        The intermediate pose, the regressed one, those after each step; the last is the answer.
+        With the two steps of the paper these are all iterations. As many however many steps there
+        were, so that frames corrected in another way fit into the same run.
         """
-        return torch.cat([intermediate[None], self.iterations[:-1], self.poses[None]])
+        once = self.iterations[:2][-1]  # the regressed pose where there was no step
+        return torch.stack([intermediate, self.iterations[0], once, self.poses])
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ KINDS = {
     "sequence machine": ("rpsm", {**FRONT_END, "num_stages": 2}, "",
                          ("refinement 1", "refinement 2")),
     "pose machine": ("pose_machine", {**FRONT_END, "projector_units": 16}, "",
-                     ("intermediate", "regressed", "corrected")),
+                     ("intermediate", "regressed", "corrected once", "corrected")),
     "plain machine": ("pose_machine", {**FRONT_END, "has_projector": False}, "",
                       ("network",)),
     "online": ("tpnet", {"num_joints": 17, "context": 5, "hidden": 16}, "frame",
@@ -206,7 +206,7 @@ def test_the_pose_machine_tells_what_its_correction_did(seen):
     first = np.arange(0, 20, 2)
     second = np.arange(26, 100, 2)
     for frames in (first, second):
-        moved = np.abs(person.stages[2] - person.stages[1])[frames].max(axis=(1, 2))
+        moved = np.abs(person.stages[3] - person.stages[1])[frames].max(axis=(1, 2))
         np.testing.assert_array_equal(moved < 1e-6, verdicts.discarded_mask[frames])
     assert 0 < verdicts.discarded_mask.sum() < 60
     assert {1, 2} <= set(verdicts.steps[present].tolist())
@@ -223,8 +223,9 @@ def test_the_correction_is_that_of_the_paper(seen):
     poses = torch.from_numpy(answer.stages[0]).float() @ rotation.transpose(-1, -2)
     features = frame.features[0]
     expected = correct(network.projector, poses, features[..., :2], weights=features[..., 2])
-    turned = (expected.poses @ rotation).double().numpy()
-    np.testing.assert_allclose(answer.stages[2], turned, atol=1e-4)
+    for stage, pose in zip((1, 2, 3), (*expected.iterations[:2], expected.poses), strict=True):
+        turned = (pose @ rotation).double().numpy()
+        np.testing.assert_allclose(answer.stages[stage], turned, atol=1e-4)
 
 
 def test_names_of_stages_and_verdicts_come_back_from_a_session_file(seen, tmp_path):
@@ -242,8 +243,8 @@ def test_names_of_stages_and_verdicts_come_back_from_a_session_file(seen, tmp_pa
     save_session(Session(clip, (track,)), tmp_path / "walk.posestage")
     (back,) = load_session(tmp_path / "walk.posestage").tracks
     meta = back.runs["machine"].meta
-    assert meta["stages"] == ["intermediate", "regressed", "corrected", "fitted skeleton"]
-    assert len(back.runs["machine"].poses.stages) == 4
+    assert meta["stages"] == [*KINDS["pose machine"][3], "fitted skeleton"]
+    assert len(back.runs["machine"].poses.stages) == 5
     assert len(meta["correction"]["steps"]) == 50
     assert meta["correction"]["steps"][7] == -1
     assert meta == track.runs["machine"].meta

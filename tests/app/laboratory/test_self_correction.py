@@ -82,9 +82,13 @@ def test_numbers_and_pictures_are_those_of_the_analysis(lab, panel, machine, exp
 def test_the_regressed_pose_is_the_stage_of_the_lifter(lab, panel):
     """At 25 frames/s or less every frame of the video is a sample of the network."""
     stages, names = lab.run.poses.stages, list(lab.run.meta["stages"])
-    assert names[1:3] == ["regressed", "corrected"]
+    assert names[1:4] == ["regressed", "corrected once", "corrected"]
     frame = lab.state.frame
-    for stage, pose in ((1, panel.result.poses[0]), (2, panel.result.answer)):
+    for stage, pose in (
+        (1, panel.result.poses[0]),
+        (2, panel.result.poses[1]),
+        (3, panel.result.answer),
+    ):
         np.testing.assert_allclose(pose - pose[:1], stages[stage, frame], atol=1e-5)
 
 
