@@ -69,25 +69,30 @@ class Claim:
 
 
 def all_stages(network: Rpsm, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each stage of RPSM."""
-    stages = network(batch["features"]).stages
-    return {f"stage {k + 1}": poses for k, poses in enumerate(stages)}
+    """Each stage of RPSM, in clips as long as it was trained on."""
+    seen = batch["features"]
+    stages = network(in_clips(seen, network.config.clip_length)).stages
+    return {f"stage {k + 1}": poses.view_as(seen) for k, poses in enumerate(stages)}
 
 
 def corrected(network: PoseMachine, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The pose machine: as it is, corrected by the seen 2D pose, corrected by the true one."""
-    output = network(batch["features"])
-    poses = {"intermediate": output.stages[0]}
-    if output.projected_2d is None:
-        return poses
-    poses["regressed"] = output.stages[1]
-    start, seen = output.stages[0].flatten(0, 1), output.keypoints_2d.flatten(0, 1)
-    scores = batch["features"][..., 2].flatten(0, 1)
-    shape = output.stages[0].shape
-    poses["corrected"] = correct(network.projector, start, seen, weights=scores).poses.view(shape)
-    true_2d = batch["keypoints_2d"].flatten(0, 1)
-    poses["corrected by true 2D"] = correct(network.projector, start, true_2d).poses.view(shape)
-    return poses
+    features = batch["features"]
+    output = network(in_clips(features, _CLIP_LENGTH))
+    intermediate = output.stages[0].flatten(0, 1)
+    poses = {"intermediate": intermediate}
+    if output.projected_2d is not None:
+        seen, scores = features[..., :2].flatten(0, 1), features[..., 2].flatten(0, 1)
+        true_2d = batch["keypoints_2d"].flatten(0, 1)
+        poses["regressed"] = output.stages[1]
+        poses["corrected"] = correct(network.projector, intermediate, seen, weights=scores).poses
+        poses["corrected by true 2D"] = correct(network.projector, intermediate, true_2d).poses
+    return {method: xyz.view_as(features) for method, xyz in poses.items()}
+
+
+def in_clips(features: Tensor, length: int) -> Tensor:
+    """Long sequences (B, T, J, 3) cut into clips (B T / length, length, J, 3)."""
+    return features.unflatten(1, (-1, length)).flatten(0, 1)
 
 
 def refined(network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -110,6 +115,7 @@ def _single_frame() -> nn.Module:
 
 
 _NETWORK = "task.network."
+_CLIP_LENGTH = 5  # frames: the papers'
 # Heatmaps alone, as the papers have them.
 _SMALL = {
     f"{_NETWORK}coordinate_units": 0,
@@ -119,7 +125,7 @@ _SMALL = {
 }
 _SMALL_MACHINE = _SMALL | {
     f"{_NETWORK}projector_units": 256,
-    "task.clip_length": 5,
+    "task.clip_length": _CLIP_LENGTH,
     "schedule.batch": 32,
 }
 _STAGE = {"learning_rate": 1e-3, "warmup_steps": 100}
