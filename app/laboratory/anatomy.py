@@ -23,7 +23,7 @@ from app.laboratory.panel import Bench, LabPanel
 from app.laboratory.problem_table import KIND_TITLES, ProblemModel, shown_unit
 from app.operations import edit_poses, navigation
 from app.operations.thresholds import store_thresholds, stored_thresholds
-from app.views.lanes import WARNING
+from app.views.lanes import WARNING, Lane
 from pose_core.analysis.anatomy import AnatomyFindings, anatomy_findings
 from pose_core.analysis.problems import Problem, problems_of
 from pose_core.levelling import UP, levelling_rotation
@@ -58,7 +58,6 @@ class AnatomyPanel(LabPanel):
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench)
-        self._lanes_of: object | None = None
         self._model = ProblemModel()
         self._sorted = QSortFilterProxyModel(self)
         self._sorted.setSourceModel(self._model)
@@ -141,7 +140,7 @@ class AnatomyPanel(LabPanel):
 
     def show_result(self, subject: Subject, result: object) -> None:
         assert isinstance(result, Examined)
-        self._show_lanes(result)
+        self.lanes.show(subject, result, lambda: self._make_lanes(result))
         if self._model.problems is not result.problems:
             self._model.set_problems(result.problems)
             count = len(result.problems)
@@ -150,7 +149,6 @@ class AnatomyPanel(LabPanel):
         self._show_target()
 
     def clear(self) -> None:
-        self._remove_lanes()
         self._model.set_problems([])
 
     def table(self) -> Table:
@@ -190,36 +188,28 @@ class AnatomyPanel(LabPanel):
         self.refresh()
 
     def _on_lanes_toggled(self) -> None:
-        self._remove_lanes()
+        self.lanes.remove()
         self.refresh()
 
-    def _remove_lanes(self) -> None:
-        self._lanes_of = None
-        for title in KIND_TITLES.values():
-            self.bench.timeline.remove_lane(title)
-
-    def _show_lanes(self, examined: Examined) -> None:
-        """A lane for each kind of which there are problems."""
-        if self._lanes_of is examined:
-            return
-        self._remove_lanes()
-        self._lanes_of = examined
-        if not self.on_timeline.isChecked():
-            return
-        for finding in examined.findings:
-            if not finding.found_mask.any():
-                continue
-            unit, factor = shown_unit(finding.unit)
-            low = factor * finding.threshold
-            self.bench.timeline.add_lane(
-                KIND_TITLES[finding.name],
-                factor * finding.per_frame,
-                "heat",
-                WARNING,
-                value_range=(low, FULL_COLOUR_AT * low),
-                unit=unit,
-                is_high_bad=True,
-            )
+    def _make_lanes(self, examined: Examined) -> list[Lane]:
+        """One for each kind of which there are problems."""
+        lanes = []
+        for finding in examined.findings if self.on_timeline.isChecked() else ():
+            if finding.found_mask.any():
+                unit, factor = shown_unit(finding.unit)
+                low = factor * finding.threshold
+                lanes.append(
+                    Lane(
+                        KIND_TITLES[finding.name],
+                        factor * finding.per_frame,
+                        "heat",
+                        WARNING,
+                        value_range=(low, FULL_COLOUR_AT * low),
+                        unit=unit,
+                        is_high_bad=True,
+                    )
+                )
+        return lanes
 
     # -- repairs ---------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from app.laboratory.panel import Bench, LabPanel, Obstacle
 from app.laboratory.plots import DASHES, SERIES_COLOURS
 from app.laboratory.stage_strip import StageStrip, StageView
 from app.operations import navigation
+from app.views.lanes import Lane
 from app.views.truth import lane_top_mm
 from pose_core.analysis.disagreement import disagreement, peaks
 from pose_core.metrics.pose_error import mpjpe, pa_mpjpe
@@ -103,7 +104,6 @@ class ComparePanel(LabPanel):
         self.next_button = QPushButton("Next Disagreement")
         self.next_button.setToolTip("Go to the next frame in which the models differ most.")
         self.joints = NumberTable("Joint", JOINT_NAMES)
-        self._lane_of: object | None = None
         self._lay_out()
         self._connect()
 
@@ -221,7 +221,7 @@ class ComparePanel(LabPanel):
 
     def show_result(self, subject: Subject, result: object) -> None:
         assert isinstance(result, Compared)
-        self._show_lane(result)
+        self.lanes.show(subject, result, lambda: self._lane(result))
         if not self.isVisible():
             return
         frame, level = subject.frame, self.bench.skeleton.level
@@ -242,10 +242,6 @@ class ComparePanel(LabPanel):
         self.joints.set_columns([name.replace(", ", ",\n") for name in self._columns(result)])
         self.joints.set_numbers(self._numbers(result, frame))
 
-    def clear(self) -> None:
-        self._lane_of = None
-        self.bench.timeline.remove_lane(LANE)
-
     def go_to_next(self, direction: int) -> None:
         """Go to the next frame in which the models differ most; from the last to the first."""
         if isinstance(self.result, Compared):
@@ -263,24 +259,15 @@ class ComparePanel(LabPanel):
     # -- showing ---------------------------------------------------------------------------
 
     def _on_lane_toggled(self) -> None:
-        self._lane_of = None
+        self.lanes.remove()
         self.refresh()
 
-    def _show_lane(self, result: Compared) -> None:
-        if self._lane_of is result:
-            return
-        self._lane_of = result
+    def _lane(self, result: Compared) -> list[Lane]:
         if not self.on_timeline.isChecked():
-            self.bench.timeline.remove_lane(LANE)
-            return
-        self.bench.timeline.add_lane(
-            LANE,
-            result.disagreement_mm,
-            colour=LANE_COLOUR,
-            value_range=(0.0, lane_top_mm(result.disagreement_mm)),
-            unit="mm",
-            is_high_bad=True,
-        )
+            return []
+        apart_mm = result.disagreement_mm
+        top = lane_top_mm(apart_mm)
+        return [Lane(LANE, apart_mm, "curve", LANE_COLOUR, (0.0, top), unit="mm", is_high_bad=True)]
 
     def _coloured(self, result: Compared, frame: int) -> tuple[ColouredPose, ...]:
         """The truth in its own colour, the others in those of curves."""

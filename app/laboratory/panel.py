@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from app.laboratory.files import Table, save_png, save_svg, save_table
 from app.laboratory.focus import Focus, Subject
 from app.laboratory.newest import Newest
+from app.laboratory.result_lanes import ResultLanes
 from app.operations.context import AppContext
 from app.views.skeleton3d import Skeleton3DView
 from app.views.timeline import Timeline
@@ -77,6 +78,7 @@ class LabPanel(QWidget):
         super().__init__()
         self.bench = bench
         self.body = QWidget()
+        self.lanes = ResultLanes(bench.timeline)
         self.result: object | None = None
         self._inputs: tuple | None = None  # that `result` belongs to
         self._asked: tuple | None = None  # that an answer is awaited for
@@ -183,6 +185,8 @@ class LabPanel(QWidget):
         if not (self.isVisible() or self.works_hidden):
             return
         subject = self.bench.focus.current
+        if subject is not None:
+            self.lanes.keep_to(subject)
         obstacle = self._no_3d() if subject is None else self.obstacle(subject)
         if subject is None or obstacle is not None:
             self._show_obstacle(obstacle or self._no_3d())
@@ -227,6 +231,7 @@ class LabPanel(QWidget):
         self._message.setText(f"<p><b>{obstacle.reason}</b></p><p>{obstacle.hint}</p>")
         self._pages.setCurrentWidget(self._message)
         self.export_button.setEnabled(False)
+        self.lanes.remove()
         self.clear()
 
     def _show_failure(self, error: BaseException) -> None:

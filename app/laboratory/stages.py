@@ -15,6 +15,7 @@ from app.laboratory.panel import Bench, LabPanel, Obstacle
 from app.laboratory.plots import Plots, name_axis, series_pen, truth_pen
 from app.laboratory.stage_strip import StageStrip, StageView
 from app.operations import navigation
+from app.views.lanes import Lane
 from app.views.truth import lane_top_mm
 from app.widgets.flow import FlowLayout
 from pose_core.analysis.stage_movement import StageMovement, stage_movement
@@ -67,8 +68,6 @@ class StagesPanel(LabPanel):
         self._morph = QVariantAnimation(self)
         self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self._show_details)
-        self._lane_of: object | None = None
-        self._lane_person = 0, np.zeros(0, bool)  # track id, and frames with a pose
         self._strip_of: tuple | None = None
         self._numbers_of: tuple | None = None
         self._lay_out()
@@ -111,16 +110,6 @@ class StagesPanel(LabPanel):
         self._morph.finished.connect(self._end_morph)
         self.bench.context.view_state.frame_changed.connect(self._stop_morph)
 
-    def refresh(self) -> None:
-        """Show the present place; until it is known, no lane tells of somebody else."""
-        subject = self.bench.focus.current
-        if subject is not None and self._lane_of is not None:
-            person = subject.track.track_id, np.isfinite(subject.stages[-1, :, 0, 0])
-            if person[0] != self._lane_person[0] or (person[1] != self._lane_person[1]).any():
-                self._lane_of = None
-                self._add_lane(np.full(len(person[1]), np.nan))
-        super().refresh()
-
     # -- hooks -----------------------------------------------------------------------------
 
     def obstacle(self, subject: Subject) -> Obstacle | None:
@@ -140,7 +129,7 @@ class StagesPanel(LabPanel):
 
     def show_result(self, subject: Subject, result: object) -> None:
         assert isinstance(result, StageMovement)
-        self._show_lane(subject, result)
+        self.lanes.show(subject, result, lambda: self._lane(result))
         if not self.isVisible():
             return
         self._show_in_views(subject)
@@ -161,8 +150,6 @@ class StagesPanel(LabPanel):
 
     def clear(self) -> None:
         self._later.stop()
-        self._lane_of = None
-        self.bench.timeline.remove_lane(LANE)
         self.on_hidden()
 
     def on_hidden(self) -> None:
@@ -269,28 +256,15 @@ class StagesPanel(LabPanel):
         self.bench.video.set_projection(subject.frame, xy)
 
     def _on_lane_toggled(self) -> None:
-        self._lane_of = None
+        self.lanes.remove()
         self.refresh()
 
-    def _show_lane(self, subject: Subject, movement: StageMovement) -> None:
-        if self._lane_of is movement:
-            return
-        self._lane_of = movement
-        self._lane_person = subject.track.track_id, np.isfinite(subject.stages[-1, :, 0, 0])
-        self._add_lane(1000 * movement.per_frame)
-
-    def _add_lane(self, moved_mm: np.ndarray) -> None:
+    def _lane(self, movement: StageMovement) -> list[Lane]:
         if not self.on_timeline.isChecked():
-            self.bench.timeline.remove_lane(LANE)
-            return
-        self.bench.timeline.add_lane(
-            LANE,
-            moved_mm,
-            colour=LANE_COLOUR,
-            value_range=(0.0, lane_top_mm(moved_mm)),
-            unit="mm",
-            is_high_bad=True,
-        )
+            return []
+        moved_mm = 1000 * movement.per_frame
+        top = lane_top_mm(moved_mm)
+        return [Lane(LANE, moved_mm, "curve", LANE_COLOUR, (0.0, top), unit="mm", is_high_bad=True)]
 
     # -- acting ----------------------------------------------------------------------------
 

@@ -213,20 +213,3 @@ def test_another_stage_repaints_the_borders_that_change(lab, panel, monkeypatch)
     assert changed
     assert all(regions.contains(QPoint(int(x / ratio), int(y / ratio))) for x, y in changed)
     assert not regions.contains(panel.strip.cell(1).center().toPoint())
-
-
-def test_the_lane_tells_of_nobody_else_while_a_split_is_worked_out(lab, panel, qtbot, monkeypatch):
-    """Also where the panel is hidden: its answer may take a while."""
-    window = lab.window
-    values = window.timeline._lanes[LANE].values
-    known = np.isfinite(values)
-    monkeypatch.setattr(panel, "_ask", lambda *_: None)  # an answer that never comes
-    lab.state.set_frame(int(np.flatnonzero(known)[known.sum() // 2]))
-    window.annotation.split_person()
-    lane = window.timeline._lanes[LANE]
-    assert np.isfinite(values).any()
-    assert not np.isfinite(lane.values).any()
-    monkeypatch.undo()
-    window.context.document.undo_stack.undo()
-    qtbot.waitUntil(lambda: panel.is_up_to_date)
-    np.testing.assert_array_equal(np.isfinite(window.timeline._lanes[LANE].values), known)
