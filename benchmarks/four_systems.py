@@ -1,7 +1,8 @@
 """The lifters on real clips: their errors where two cameras saw, and how far they differ.
 
 ``python benchmarks/four_systems.py CLIPS`` detects the largest person of each clip once and gives
-the same keypoints to every installed lifter. It prints
+the same keypoints to every installed model; those that look at pictures learn from them where the
+person is. It prints
 
 - the errors of each lifter on the balance clips, against the positions that both cameras together
   give (see ``two_views.py``; that reference comes from the same 2D);
@@ -18,20 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from skeleton_figure import save_side_by_side
 from two_views import cached_detection, reference
 
 from pose_core.camera import Camera
 from pose_core.clip import Clip
 from pose_core.detection.blazepose import BlazePoseDetector
 from pose_core.errors import ConfigError, WeightsError
-from pose_core.inference.lifter import Lifter, make_lifter
+from pose_core.inference.lifter import TrackLifter, lifter_of
 from pose_core.inference.pipeline import track_of
 from pose_core.metrics import pose_error
 from pose_core.models.registry import installed_models
 from pose_core.session import Track
 from pose_core.video import open_clip
 
-SYSTEMS = ("temporal", "rpsm", "pose-machine", "tp-net", "bi-tp-net")
+SYSTEMS = ("temporal", "rpsm", "pose-machine", "sap-net", "tp-net", "bi-tp-net")
 METRICS = {
     "PA-MPJPE": pose_error.pa_mpjpe,
     "N-MPJPE": pose_error.n_mpjpe,
@@ -47,14 +49,13 @@ class Seen:
     clip: Clip
     track: Track
 
-    def lifted(self, lifter: Lifter) -> np.ndarray:
+    def lifted(self, lifter: TrackLifter) -> np.ndarray:
         """(S, T, 17, 3) stages of a lifter."""
         camera = Camera.assumed(self.clip.width, self.clip.height)
-        keypoints = self.track.keypoints
-        return lifter.lift(keypoints.xy, keypoints.scores, self.clip.times_s, camera)
+        return lifter.lift_track(self.track.keypoints, self.clip, camera).stages
 
 
-def installed_lifters(names: list[str]) -> dict[str, Lifter]:
+def installed_lifters(names: list[str]) -> dict[str, TrackLifter]:
     """The lifters of these models, or of all; says which are not there."""
     installed = installed_models()
     wanted = names or [*SYSTEMS, *(n for n in installed if n not in SYSTEMS)]
@@ -63,16 +64,16 @@ def installed_lifters(names: list[str]) -> dict[str, Lifter]:
         entry = installed.get(name)
         if entry is None:
             print(f"not installed, left out: {name}")
-        elif entry.lifts_keypoints:
+        elif entry.estimates:
             try:
-                lifters[name] = make_lifter(entry)
+                lifters[name] = lifter_of(entry)
             except (ConfigError, WeightsError) as error:
                 print(f"left out: {name}: {error}")
     return lifters
 
 
 def error_rows(
-    lifters: dict[str, Lifter], answers: dict[str, dict[str, np.ndarray]], truth: dict
+    lifters: dict[str, TrackLifter], answers: dict[str, dict[str, np.ndarray]], truth: dict
 ) -> list[str]:
     """A line for each lifter, stage and view of the balance clips."""
     lines = [f"{'mm, against two views':<44}" + "".join(f"{name:>10}" for name in METRICS)]
@@ -114,12 +115,30 @@ def disagreement_rows(answers: dict[str, dict[str, np.ndarray]]) -> list[str]:
     return lines
 
 
+def draw(path: Path, seen: dict[str, Seen], answers: dict[str, dict[str, np.ndarray]]) -> None:
+    """The systems side by side in the middle of each clip."""
+    middle = {
+        name: int(person.track.present_frames[len(person.track.present_frames) // 2])
+        for name, person in seen.items()
+    }
+    titles = {clip: f"{clip}, {frame}".replace("_", " ") for clip, frame in middle.items()}
+    save_side_by_side(
+        path,
+        {titles[clip]: seen[clip].track.keypoints.xy[frame] for clip, frame in middle.items()},
+        {
+            name: {titles[clip]: stages[clip][-1, frame] for clip, frame in middle.items()}
+            for name, stages in answers.items()
+        },
+    )
+
+
 def main() -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("clips", type=Path, help="folder of videos")
     parser.add_argument("--models", nargs="*", default=[], help="instead of all installed ones")
     parser.add_argument("--crops", type=int, default=1, help="6 is the accurate mode")
+    parser.add_argument("--figure", type=Path, help="draw the middle frame of each clip")
     parser.add_argument("--cache", type=Path, help="keep the detections here between runs")
     options = parser.parse_args()
     lifters = installed_lifters(options.models)
@@ -143,6 +162,8 @@ def main() -> int:
     truth = {
         clip: world @ np.array(view["R"]).T + np.array(view["t"]) for clip, view in views.items()
     }
+    if options.figure:
+        draw(options.figure, seen, answers)
     num_frames = sum(len(person.track.present_frames) for person in seen.values())
     print("\n".join(["", *error_rows(lifters, answers, truth)]))
     print("\n".join(["", *disagreement_rows(answers)]))
