@@ -23,6 +23,7 @@ from app.dialogs.question import ask
 from pose_core.session_recovery import RecoveryInfo
 
 COLUMNS = ("Clip", "People", "Edits", "Time", "Session file")
+LONG_COLUMNS = (0, 1, 4)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class RecoveryLine:
 
 
 class RecoveryDialog(QDialog):
-    """A line for each copy; the newest is chosen.
+    """A line for each copy; the newest that can be read is chosen.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ class RecoveryDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Unsaved Work Was Found")
-        self.resize(680, 280)
+        self.resize(760, 300)
         self._lines = list(lines)
         self._restore, self._discard = restore, discard
         self.list = QTreeWidget()
@@ -75,7 +76,11 @@ class RecoveryDialog(QDialog):
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setAccessibleName("Unsaved work")
-        self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header = self.list.header()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(False)
+        for column in LONG_COLUMNS:  # they give way, so that all columns are seen
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         self.list.addTopLevelItems([_item(line) for line in lines])
         self.restore_button = QPushButton("Restore")
         self.discard_button = QPushButton("Discard...")
@@ -83,7 +88,7 @@ class RecoveryDialog(QDialog):
         self._make_layout()
         self.list.itemDoubleClicked.connect(lambda *_: self._on_restore())
         self.list.currentItemChanged.connect(lambda *_: self._update_buttons())
-        self._choose(0)
+        self._choose(next((row for row, line in enumerate(lines) if line.info is not None), 0))
 
     def _make_layout(self) -> None:
         text = QLabel(
@@ -124,11 +129,13 @@ class RecoveryDialog(QDialog):
 
     def _ask_to_discard(self) -> None:
         line = self._chosen()
-        name = "this clip" if line.info is None else Path(line.info.clip_path).name
+        question = "Discard the copy that cannot be read?"
+        if line.info is not None:
+            question = f"Discard the unsaved work on {Path(line.info.clip_path).name}?"
         ask(
             self,
             "Discard unsaved work",
-            f"Discard the unsaved work on {name}?",
+            question,
             [("Cancel", "reject", None), ("Discard", "destroy", lambda: self._on_discard(line))],
             more="It cannot be brought back.",
         )

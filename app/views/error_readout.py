@@ -3,7 +3,7 @@
 import math
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from app.widgets.steady_label import SteadyLabel
 
@@ -15,10 +15,14 @@ QLabel[head="true"] { color: #b9bec5; }
 """
 HEADS = ("frame", "clip")
 WIDEST = "0000.0"  # numbers must not move what is beside them
+# In a view that is smaller than so many times the table, the table would cover people.
+ROOMY_WIDTHS, ROOMY_HEIGHTS = 2.4, 3.5
 
 
 class ErrorReadout(QFrame):
     """Rows of metrics, columns for the frame and for the clip, millimetres.
+
+    In a small view there is one line: the first metric in the frame.
 
     Parameters
     ----------
@@ -30,8 +34,15 @@ class ErrorReadout(QFrame):
         super().__init__()
         self.setStyleSheet(_STYLE)
         self.setAccessibleName("Error against the ground truth")
-        layout = QGridLayout(self)
-        layout.setContentsMargins(9, 6, 9, 7)
+        self._table = QWidget()
+        self._line = SteadyLabel(f"{metrics[0]} {WIDEST} mm")
+        self._line.hide()
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(9, 6, 9, 7)
+        whole.addWidget(self._table)
+        whole.addWidget(self._line)
+        layout = QGridLayout(self._table)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(12)
         layout.setVerticalSpacing(1)
         self._title = SteadyLabel()
@@ -56,10 +67,23 @@ class ErrorReadout(QFrame):
         for metric, values in errors.items():
             for cell, value in zip(self._cells[metric], values, strict=True):
                 cell.setText("\N{EN DASH}" if math.isnan(value) else f"{value:.1f}")
+        first = next(iter(self._cells))
+        self._line.setText(f"{first} {self._cells[first][0].text()} mm")
         self.setAccessibleDescription(self.text())
         if self.isHidden() or self.size() != self.sizeHint():
-            self.adjustSize()
+            self.fit()
             self.show()
+
+    def fit(self) -> None:
+        """Take as much room as the view has to give that it lies on."""
+        view, table = self.parentWidget(), self._table.sizeHint()
+        is_roomy = (
+            view.width() >= ROOMY_WIDTHS * table.width()
+            and view.height() >= ROOMY_HEIGHTS * table.height()
+        )
+        self._table.setVisible(is_roomy)
+        self._line.setVisible(not is_roomy)
+        self.adjustSize()
 
     def text(self) -> str:
         """All that it says, in one line."""

@@ -153,7 +153,12 @@ class TruthPresenter(QObject):
     # -- joint by joint, on demand ---------------------------------------------------------
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Tell the error of the joint under the cursor, or of all joints over the panel."""
+        """Tell the error of the joint under the cursor, or of all joints over the panel.
+
+        The panel is as large as the view allows.
+        """
+        if watched is self._skeleton and event.type() == QEvent.Type.Resize:
+            self.readout.fit()
         if event.type() != QEvent.Type.ToolTip or not isinstance(event, QHelpEvent):
             return super().eventFilter(watched, event)
         text = self._table() if watched is self.readout else self._joint_text(event)

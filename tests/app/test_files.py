@@ -480,6 +480,9 @@ def test_unsaved_work_is_discarded_only_after_a_question(window, session, own_re
     window.offer_recovery()
     dialog = window.findChild(RecoveryDialog)
     assert dialog.list.topLevelItem(0).text(0) == "Cannot be read"
+    assert dialog.restore_button.isEnabled()  # the one that can be read is chosen
+    assert dialog.list.header().length() <= dialog.list.viewport().width()
+    dialog.list.setCurrentItem(dialog.list.topLevelItem(0))
     assert not dialog.restore_button.isEnabled()
     for label in ("Cancel", "Discard"):
         dialog.discard_button.click()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QHelpEvent, QImage
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox, QToolTip, QWidget
 
 from app.commands import SetTracks
 from app.document import Change
@@ -179,7 +179,18 @@ def test_the_axis_of_the_lane_holds_all_stages_and_stays(show, video, write_trut
 def test_only_the_person_of_the_truth_has_errors(show, video, write_truth, qtbot):
     write_truth(video.with_name("truth.npz"))
     window = show(video)
-    assert window.truth.readout.isVisible()
+    readout = window.truth.readout
+    assert readout.isVisible()
+    window.skeleton.resize(1200, 900)
+    whole = readout.size()
+    window.skeleton.resize(2 * whole.width(), 4 * whole.height())  # it would cover people
+    (line,) = [label for label in readout.findChildren(QLabel) if label.isVisible()]
+    error = window.truth.joint_errors_mm().mean()
+    assert line.text() == f"MPJPE {error:.1f} mm"
+    assert readout.height() < 0.6 * whole.height()
+    assert readout.width() < 0.8 * whole.width()
+    window.skeleton.resize(4 * whole.width(), 8 * whole.height())
+    assert readout.size() == whole
     window.presenter.select_person(1)
     assert not window.truth.readout.isVisible()
     assert "MPJPE" not in window.timeline._lanes
