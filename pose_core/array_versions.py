@@ -32,11 +32,14 @@ class File:
         The file descriptor; it is duplicated.
     """
 
+    number = -1  # where there is none to be had
+
     def __init__(self, number: int) -> None:
         self.number = os.dup(number)
 
     def __del__(self) -> None:
-        os.close(self.number)
+        if self.number >= 0:
+            os.close(self.number)
 
 
 class FileMapping(mmap.mmap):

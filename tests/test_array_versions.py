@@ -1,5 +1,7 @@
 """Versions of long arrays share what they have in common, and never change one another."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import psutil
 import pytest
@@ -18,14 +20,19 @@ def long_array(axis: int) -> np.ndarray:
     return array
 
 
-@pytest.fixture(params=["in memory", "in a file"])
-def where(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["in memory", "in a temporary file", "in a file"])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where a version begins; the second is that of systems without files in memory."""
+    if request.param == "in a temporary file":
+        elsewhere = SimpleNamespace(platform="darwin")
+        monkeypatch.setattr("pose_core.array_versions.sys", elsewhere)
+        monkeypatch.delattr("pose_core.array_versions.os.memfd_create", raising=False)
     return request.param
 
 
 def placed(array: np.ndarray, where: str, folder, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """The array as it is, or mapped from an archive in which others lie around it."""
-    if where == "in memory":
+    if where != "in a file":
         return array
     monkeypatch.setattr("pose_core.array_archive.MAP_FROM_BYTES", 1024)
     path = folder / "arrays.zip"
@@ -57,7 +64,7 @@ def test_a_chain_of_versions_is_what_copies_would_be(where, axis, tmp_path, monk
         flat, others = (each.reshape(-1).view(np.uint8) for each in (version, versions[-1]))
         differing = np.flatnonzero(flat != others)
         assert not len(differing) or first <= differing[0] <= differing[-1] < last
-    assert unequal_bytes(versions[-1], versions[-2])[1] < flat.size or where == "in memory"
+    assert unequal_bytes(versions[-1], versions[-2])[1] < flat.size or where != "in a file"
     for version, array in zip(versions, expected, strict=True):
         np.testing.assert_array_equal(version, array)
         assert not version.flags.writeable
@@ -103,13 +110,23 @@ def _num_written_bytes(array: np.ndarray) -> int:
     return sum(last - first for first, last in array_versions._written(array))
 
 
-def test_without_room_for_a_file_there_is_a_copy(monkeypatch) -> None:
-    def full(*_: object) -> int:
+@pytest.mark.parametrize("refused", ["os.memfd_create", "tempfile.TemporaryFile", "os.dup",
+                                     "FileMapping"])  # fmt: skip
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_where_the_system_refuses_there_is_a_copy(refused, monkeypatch) -> None:
+    """No room for a file, no further file open, no further mapping."""
+
+    def refuse(*_: object, **__: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pose_core.array_versions.os.memfd_create", full, raising=False)
-    monkeypatch.setattr("pose_core.array_versions.tempfile.TemporaryFile", full)
+    if refused == "tempfile.TemporaryFile":
+        elsewhere = SimpleNamespace(platform="win32")
+        monkeypatch.setattr("pose_core.array_versions.sys", elsewhere)
     array = long_array(0)
+    if refused != "FileMapping":
+        monkeypatch.setattr(f"pose_core.array_versions.{refused}", refuse, raising=False)
+    else:
+        monkeypatch.setattr(array_versions.FileMapping, "__new__", refuse)
     other = with_frames(array, 0, 10, np.zeros((2, 17, 2), np.float32))
     assert not other[10:12].any()
     np.testing.assert_array_equal(other[12:], array[12:])

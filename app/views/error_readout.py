@@ -77,6 +77,7 @@ class ErrorReadout(QFrame):
     def fit(self) -> None:
         """Take as much room as the view has to give that it lies on."""
         view, table = self.parentWidget(), self._table.sizeHint()
+        assert view is not None, "it lies on a view"
         is_roomy = (
             view.width() >= ROOMY_WIDTHS * table.width()
             and view.height() >= ROOMY_HEIGHTS * table.height()
