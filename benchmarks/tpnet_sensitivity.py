@@ -13,14 +13,13 @@ change of the training does to it.
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from pose_core.analysis.refiner_windows import PreparedRefiner, prepare_refiner
-from pose_core.analysis.sensitivity import Sensitivity, jacobian_sensitivity
+from pose_core.analysis.sensitivity import Sensitivity, WindowNetwork, jacobian_sensitivity
 from pose_core.camera import Camera
 from pose_core.models.networks import NETWORKS
 from pose_core.models.registry import model_entry
@@ -31,6 +30,8 @@ from pose_core.training.run_folder import RunFolder
 
 NEAR_STEPS = 5
 NUM_WINDOWS = 64
+# Without the pelvis: inputs are relative to it, so that its weights are never trained.
+_JOINTS = [j for j, name in enumerate(H36M_17.joint_names) if name != "pelvis"]
 
 
 def prepared_of(session_path: Path, model: str) -> PreparedRefiner:
@@ -61,32 +62,44 @@ def of_run(model: str, run: Path) -> TpNet:
     return network
 
 
-def measure(prepared: PreparedRefiner) -> Sensitivity:
+def measured(prepared: PreparedRefiner, network: WindowNetwork) -> Sensitivity:
     """Averaged over frames spread evenly through the clip."""
     frames = np.flatnonzero(prepared.known_mask)
     some = frames[np.linspace(0, len(frames) - 1, min(NUM_WINDOWS, len(frames))).astype(int)]
     windows = prepared.windows(some)
-    return jacobian_sensitivity(prepared.network, windows, answer_index=prepared.answer_index)
+    return jacobian_sensitivity(network, windows, answer_index=prepared.answer_index)
 
 
-def print_reading(name: str, sensitivity: Sensitivity) -> None:
-    """The three readings of the paper."""
-    over_time = sensitivity.over_time.mean(axis=1)  # of the mean joint, by step
+def print_reading(name: str, sensitivity: Sensitivity, first: Sensitivity) -> None:
+    """The three readings of the paper, beside the same network with its `first` weights."""
+    joints = _JOINTS
+    over_time = sensitivity.over_time[:, joints].mean(axis=1)  # of the mean joint, by step
+    floor = first.over_time[:, joints].mean()
     near = np.abs(sensitivity.steps) < NEAR_STEPS
+    learned = np.maximum(over_time - floor, 0.0)
+    own = np.diagonal(sensitivity.response, axis1=1, axis2=2)[:, joints].mean(axis=1)
+    own_first = np.diagonal(first.response, axis1=1, axis2=2)[:, joints].mean()
     now = sensitivity.at(0)
-    others = ~np.eye(len(now), dtype=bool)
-    own = float(np.diag(now).mean())
-    beside = np.where(others, now, np.nan)
+    beside = np.where(np.eye(len(now), dtype=bool), np.nan, now)
     influence = np.nanmean(beside, axis=1)  # of each input joint on the other joints
-    order = np.argsort(-influence)
+    order = sorted(joints, key=lambda j: -influence[j])
     print(f"{name}:")
     print(
         f"  {over_time[near].sum() / over_time.sum():.0%} of the influence comes from the "
-        f"{near.sum()} of {len(near)} frames less than {NEAR_STEPS} away"
+        f"{near.sum()} of {len(near)} frames less than {NEAR_STEPS} away; of what is above the "
+        f"first weights, {learned[near].sum() / max(learned.sum(), 1e-9):.0%}"
     )
-    print(f"  own input {own:.3f} m per m, another joint's {np.nanmean(beside):.4f}")
+    print(f"  own input {own[sensitivity.steps == 0][0]:.3f} m per m; by frames away (first "
+          f"weights {own_first:.3f}): {_by_distance(sensitivity.steps, own)}")  # fmt: skip
+    print(f"  another joint's, at t = 0: {np.nanmean(beside[joints]):.4f}")
     ranked = ", ".join(f"{H36M_17.joint_names[j]} {influence[j]:.4f}" for j in order)
     print(f"  influence on the other joints at t = 0: {ranked}")
+
+
+def _by_distance(steps: np.ndarray, values: np.ndarray) -> str:
+    distances = sorted({abs(int(step)) for step in steps})
+    means = (values[np.abs(steps) == distance].mean() for distance in distances)
+    return " ".join(f"{mean:.3f}" for mean in means)
 
 
 def main() -> None:
@@ -99,11 +112,12 @@ def main() -> None:
     spread = 1000 * prepared.poses.std(dim=0).norm(dim=-1)
     ranked = zip(H36M_17.joint_names, spread.tolist(), strict=True)
     print("spread of the input, mm:", ", ".join(f"{name} {mm:.0f}" for name, mm in ranked))
-    print_reading("trained", measure(prepared))
-    others = {"first weights": untrained(options.model, seed=0)}
-    others |= {run.name: of_run(options.model, run) for run in options.runs}
-    for name, network in others.items():
-        print_reading(name, measure(replace(prepared, network=network.pose_of_window)))
+    networks = {"trained": prepared.network}
+    networks |= {r.name: of_run(options.model, r).pose_of_window for r in options.runs}
+    first = measured(prepared, untrained(options.model, seed=0).pose_of_window)
+    for name, network in networks.items():
+        print_reading(name, measured(prepared, network), first)
+    print_reading("first weights", first, first)
 
 
 if __name__ == "__main__":
