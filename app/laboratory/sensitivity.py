@@ -131,6 +131,8 @@ class SensitivityPanel(NetworkPanel):
             pen=pen, symbol="o", symbolSize=5, symbolBrush=pen.color(), name="chosen"
         )
         self._mean_curve = plot.plot(pen=series_pen(0), name="mean")
+        dashed = pg.mkPen(FAINT, width=1.5, style=Qt.PenStyle.DashLine)
+        self._untrained_curve = plot.plot(pen=dashed, name="untrained")
         self._line = pg.InfiniteLine(angle=90, pen=pg.mkPen(FAINT, width=2))
         plot.addItem(self._line, ignoreBounds=True)
         self.curve.setMinimumSize(140, 130)
@@ -175,6 +177,8 @@ class SensitivityPanel(NetworkPanel):
         self._joint_curves.setData(x, np.concatenate([over_time, gaps]).T.ravel())
         self._chosen_curve.setData(sensitivity.steps, over_time[:, done.cell[0]])
         self._mean_curve.setData(sensitivity.steps, over_time.mean(axis=1))
+        level = [result.untrained_level] * 2  # NaN draws nothing
+        self._untrained_curve.setData(sensitivity.steps[[0, -1]], level)
         self._line.setValue(done.step)
         self.map.show_matrix(result.capped, done.cell)
         self._show_skeletons(result)
@@ -288,8 +292,13 @@ def _reading(look: Look) -> str:
     answer_mm = 1000 * look.moved.displacement[done.cell[1]]
     listened = look.matrix.mean(axis=1).argsort()[::-1][:3]
     most = ", ".join(JOINT_NAMES[joint] for joint in listened)
-    share = sensitivity.over_time.sum(axis=1)
-    last = share[sensitivity.steps >= -4].sum() / max(share.sum(), 1e-12)
+    over_time = sensitivity.over_time.mean(axis=1)
+    last = (
+        f"{_share_of_last(sensitivity.steps, over_time):.0f} % of all is from t = {_signed(-4)} on"
+    )
+    added = np.maximum(over_time - look.untrained_level, 0.0)
+    if added.sum() > 0:  # NaN where the untrained network is not known
+        last += f", {_share_of_last(sensitivity.steps, added):.0f} % of what training added"
     if done.cell[0] == PELVIS:
         return (
             "All poses of the input are relative to the <b>pelvis</b>, which is therefore next to "
@@ -300,8 +309,13 @@ def _reading(look: Look) -> str:
         f"of the answer {value:.1f} mm on average (brightest of the map {brightest:.1f} mm). "
         f"Drawn: {1000 * done.size_m:.0f} mm {done.way} in frame {done.frame} move it "
         f"{answer_mm:.1f} mm. Most listened to: {most}. "
-        f"{100 * last:.0f} % of all is from t = {_signed(-4)} on."
+        f"{last}."
     )
+
+
+def _share_of_last(steps: np.ndarray, values: np.ndarray) -> float:
+    """Per cent of the values that are of the last five frames of the input, or later ones."""
+    return 100 * values[steps >= -4].sum() / max(values.sum(), 1e-12)
 
 
 def _signed(step: int) -> str:

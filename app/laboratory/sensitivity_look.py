@@ -72,11 +72,14 @@ class Look:
     experiment : Experiment
         With the step and the frame that were taken.
     moved : MovedJoint
+    untrained_level : float
+        See `PreparedRefiner`.
     """
 
     sensitivity: "Sensitivity"
     experiment: Experiment
     moved: "MovedJoint"
+    untrained_level: float
 
     @property
     def matrix(self) -> np.ndarray:
@@ -145,4 +148,4 @@ def _experiment(
         direction = np.array(way, dtype=np.float64)
     done = Experiment(step, wanted.cell, wanted.way, wanted.size_m, frame)
     moved = move_joint(prepared, frame, step, of, wanted.size_m * direction)
-    return Look(sensitivity, done, moved)
+    return Look(sensitivity, done, moved, prepared.untrained_level)

@@ -1,6 +1,6 @@
 """What TP-Net and the networks that it is compared with see of a clip, ready to be looked into."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from pose_core.inference.lifter import base_network, seen_stretches
 from pose_core.models.baselines import LstmBaseline
 from pose_core.models.ray_input import normalise_rays
 from pose_core.models.registry import ModelEntry, build_network
-from pose_core.models.tpnet import TpNet
+from pose_core.models.tpnet import TpNet, TpNetConfig
 from pose_core.poses import Keypoints2D
 from pose_core.skeleton import H36M_17
 
@@ -44,6 +44,9 @@ class PreparedRefiner:
         Time of the poses of a window relative to the answer's.
     rate_hz : float
         Poses a second.
+    untrained_level : float
+        Mean sensitivity of the same TP-Net with its first weights, metres per metre, the same at
+        all times. Weights for which training found no use stay there. NaN for other networks.
     """
 
     network: WindowNetwork
@@ -52,6 +55,7 @@ class PreparedRefiner:
     places: np.ndarray
     steps: np.ndarray
     rate_hz: float
+    untrained_level: float = np.nan
 
     @property
     def known_mask(self) -> np.ndarray:
@@ -112,7 +116,7 @@ def prepare_refiner(
         if count > 1:
             rate_hz = float(1 / (seen.grid_s[1] - seen.grid_s[0]))
     before, after = _padding(network)
-    return PreparedRefiner(
+    prepared = PreparedRefiner(
         _window_network(network),
         torch.cat(poses),
         torch.cat(rotations).double().numpy(),
@@ -120,6 +124,18 @@ def prepare_refiner(
         np.arange(-before, after + 1),
         rate_hz,
     )
+    if isinstance(network, TpNet) and start:
+        return replace(prepared, untrained_level=_untrained_level(prepared, network.config))
+    return prepared
+
+
+def _untrained_level(prepared: PreparedRefiner, config: TpNetConfig) -> float:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first = TpNet(config).eval()
+    frame = int(np.flatnonzero(prepared.known_mask)[0])
+    untrained = replace(prepared, network=first.pose_of_window)
+    return float(sensitivity_of(untrained, frame, frame + 1).over_time.mean())
 
 
 def sensitivity_of(prepared: PreparedRefiner, start: int, end: int) -> Sensitivity:

@@ -1,6 +1,7 @@
 """Sensitivity: curves and map of a tiny TP-Net, what is chosen, and what does not apply."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtSvg import QSvgRenderer
 
 from app.laboratory.joint_matrix import SHORT_NAMES
+from app.laboratory.sensitivity import _reading
 from pose_core.analysis.moved_joint import move_joint, strongest_direction
 from pose_core.analysis.refiner_windows import prepare_refiner, sensitivity_of
 from pose_core.analysis.sensitivity import (
@@ -20,6 +22,7 @@ from pose_core.analysis.sensitivity import (
 from pose_core.camera import Camera
 from pose_core.errors import ConfigError
 from pose_core.inference.lifter import base_network, seen_stretches
+from pose_core.models.networks import NETWORKS
 from pose_core.models.ray_input import normalise_rays
 from pose_core.models.registry import build_network
 
@@ -79,6 +82,29 @@ def test_curves_and_maps_are_those_measured_by_moving_joints_at_random(lab, pane
             want = capped_diagonal(measured.at(step))
             np.testing.assert_allclose(panel.map._image.image, want, rtol=0.15, atol=1e-3)
             assert panel._line.value() == step
+
+
+def test_the_level_before_training_is_that_of_first_weights(lab, panel, models):
+    look, entry = prepared(lab, models["online"]), models["online"]
+    torch.manual_seed(0)
+    first = NETWORKS[entry.network].build(entry.config).eval()
+    frame = np.flatnonzero(look.known_mask)[:1]
+    directions = random_directions(2000, look.poses, torch.Generator().manual_seed(0))
+    measured = perturbation_sensitivity(
+        first.pose_of_window, look.windows(frame), directions, answer_index=CONTEXT - 1, size=1e-3
+    )
+    measured.response[:, PELVIS] = 0.0
+    steps, levels = panel._untrained_curve.getOriginalDataset()
+    assert steps.tolist() == [1 - CONTEXT, 0]
+    np.testing.assert_allclose(levels, measured.over_time.mean(), rtol=0.05)
+    look = panel.result
+    mean = look.sensitivity.over_time.mean(axis=1)
+    added = np.maximum(mean - mean.mean(), 0)
+    share = 100 * added[-5:].sum() / added.sum()
+    reading = _reading(replace(look, untrained_level=mean.mean()))
+    assert f", {share:.0f} % of what training added" in reading
+    for level in (np.nan, 2 * mean.max()):
+        assert "training added" not in _reading(replace(look, untrained_level=level))
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))
