@@ -404,10 +404,12 @@ class Actions(QObject):
 
     def set_available(self, conditions: Mapping[str, bool]) -> None:
         """Enable and disable actions by what they need."""
-        for spec in ACTIONS:
-            if spec.needs in conditions:
-                self[spec.id].setEnabled(conditions[spec.needs])
-        self._hand_out_keys()
+        wanted = {spec.id: conditions[spec.needs] for spec in ACTIONS if spec.needs in conditions}
+        changed = [each for each, is_on in wanted.items() if self[each].isEnabled() != is_on]
+        for action_id in changed:
+            self[action_id].setEnabled(wanted[action_id])
+        if changed:
+            self._hand_out_keys()
 
     def rebind(self, action_id: str, shortcuts: str | None) -> None:
         """Give an action other shortcuts, and keep them; None brings the default back."""

@@ -138,7 +138,9 @@ class MainWindow(QMainWindow):
             self.laboratory,
         )
         self.laboratory.wanted.connect(self.workspace.show_laboratory)
-        self.welcome = WelcomeView(sample_clip() is not None)
+        has_sample = sample_clip() is not None
+        actions["file.sample"].setEnabled(has_sample)
+        self.welcome = WelcomeView(has_sample)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.welcome)
         self._pages.addWidget(self.workspace)
@@ -363,7 +365,6 @@ class MainWindow(QMainWindow):
         for action_id in ("pose.estimate", "pose.box", "pose.scale", "pose.add_person"):
             self.actions_table[action_id].setEnabled(is_free)
         self.actions_table["pose.lift"].setEnabled(is_free and state.track_id is not None)
-        self.actions_table["file.sample"].setEnabled(sample_clip() is not None)
 
     def _show_recent_files(self) -> None:
         self.welcome.set_recent_files(self.context.settings.recent_files())

@@ -63,6 +63,8 @@ class PeopleView(QWidget):
         self._empty = QLabel("Nobody yet.\nPress Estimate to find the people in the clip.")
         self._empty.setWordWrap(True)
         self._empty.setProperty("faint", True)
+        self._shown: tuple[Track, ...] = ()
+        self._facts_html = ""
         self._facts = QTextBrowser()
         self._facts.setFrameShape(QFrame.Shape.NoFrame)
         self._facts.viewport().setAutoFillBackground(False)
@@ -97,15 +99,23 @@ class PeopleView(QWidget):
     def refresh(self) -> None:
         """Show the people as the document has them."""
         session = self._context.document.session
-        tracks = session.tracks if session else ()
+        tracks, shown = session.tracks if session else (), self._shown
+        self._shown = tracks
         self._list.blockSignals(True)
-        self._list.clear()
-        for track in tracks:
-            self._list.addTopLevelItem(_item_of(track))
+        if shown and [track.track_id for track in shown] == [track.track_id for track in tracks]:
+            # In long clips a look at everybody's frames takes a while.
+            for row, (before, track) in enumerate(zip(shown, tracks, strict=True)):
+                item = self._list.topLevelItem(row)
+                if item is not None and (track is not before or item.text(NAME) != track.name):
+                    _fill(item, track)  # the name may be one that was refused
+        else:
+            self._list.clear()
+            for track in tracks:
+                self._list.addTopLevelItem(_item_of(track))
+            self._empty.setVisible(not tracks)
+            self._list.setVisible(bool(tracks))
+            self._fit_letters()
         self._list.blockSignals(False)
-        self._empty.setVisible(not tracks)
-        self._list.setVisible(bool(tracks))
-        self._fit_letters()
         self._show_selection()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -135,13 +145,14 @@ class PeopleView(QWidget):
             errors = {known.name: known.error for known in self._models}
             facts = facts_of(session, track, model, errors.get(model or "", "not measured"))
             faint = self.palette().color(QPalette.ColorRole.PlaceholderText).name()
-            self._facts.setHtml(
-                "".join(
-                    f'<p style="margin: 0 0 6px 0"><span style="color: {faint}">{escape(name)}'
-                    f"</span><br>{escape(value)}</p>"
-                    for name, value in facts
-                )
+            html = "".join(
+                f'<p style="margin: 0 0 6px 0"><span style="color: {faint}">{escape(name)}'
+                f"</span><br>{escape(value)}</p>"
+                for name, value in facts
             )
+            if html != self._facts_html:  # to lay it out takes a while
+                self._facts_html = html
+                self._facts.setHtml(html)
 
     def _on_current_changed(self, item: QTreeWidgetItem | None) -> None:
         if item is not None:
@@ -152,10 +163,15 @@ class PeopleView(QWidget):
             self.renamed.emit(item.data(NAME, TRACK_ROLE), item.text(NAME).strip())
 
 
+def _fill(item: QTreeWidgetItem, track: Track) -> None:
+    num_frames, score = np.count_nonzero(track.present_mask), track.keypoints.mean_score
+    for column, text in ((NAME, track.name), (FRAMES, str(num_frames)), (SCORE, f"{score:.2f}")):
+        item.setText(column, text)
+
+
 def _item_of(track: Track) -> QTreeWidgetItem:
-    num_frames = np.count_nonzero(track.present_mask)
-    score = track.keypoints.mean_score
-    item = QTreeWidgetItem([track.name, str(num_frames), f"{score:.2f}"])
+    item = QTreeWidgetItem()
+    _fill(item, track)
     item.setData(NAME, TRACK_ROLE, track.track_id)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
     item.setTextAlignment(FRAMES, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
