@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import (
     QComboBox,
-    QDialogButtonBox,
-    QFormLayout,
     QLabel,
     QLineEdit,
     QVBoxLayout,
@@ -21,8 +19,8 @@ from app.training.edits_work import EditCounts, EditsRun, measure_edits_budget
 from app.training.run_form import (
     RunDialog,
     device_box,
+    form_of,
     number_box,
-    start_button,
     wrapped_label,
 )
 from app.training.run_names import MOST_LETTERS, free_name, name_complaint
@@ -82,7 +80,7 @@ class EditsDialog(RunDialog):
         on_edit: Callable[[], object],
         parent: QWidget,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(runs, parent)
         self.setWindowTitle("Train on Your Edits")
         self._context, self._runs = context, runs
         self._on_accept, self._on_edit = on_accept, on_edit
@@ -90,11 +88,6 @@ class EditsDialog(RunDialog):
         font = self.head.font()
         font.setBold(True)
         self.head.setFont(font)
-        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.start = start_button(runs)
-        self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.addWidget(self.head)
         self.has_edits = bool(counts.frames) and bool(models)
@@ -125,7 +118,6 @@ class EditsDialog(RunDialog):
         self.device = device_box(self._context.settings)
         self.name = QLineEdit(maxLength=MOST_LETTERS)
         self.budget = BudgetLine(self._context, self._measure)
-        self.problem = wrapped_label(look="warning")
 
     def _measure(self, wanted: EditsRun) -> "Generator[float, None, Budget]":
         session = self._context.document.session
@@ -147,18 +139,17 @@ class EditsDialog(RunDialog):
                 "heart. More, spread over the clip, are worth more."
             )
             layout.addWidget(wrapped_label(few, "warning"))
-        form = QFormLayout()
-        for label, widget in (
-            ("Model", self.model),
-            ("3D beside it", self.data),
-            ("Steps", self.steps),
-            ("Runs on", self.device),
-            ("Name", self.name),
-            ("It takes", self.budget),
-            ("", self.problem),
-        ):
-            form.addRow(label, widget)
-        layout.addLayout(form)
+        layout.addLayout(
+            form_of(
+                ("Model", self.model),
+                ("3D beside it", self.data),
+                ("Steps", self.steps),
+                ("Runs on", self.device),
+                ("Name", self.name),
+                ("It takes", self.budget),
+                ("", self.problem),
+            )
+        )
         layout.addWidget(
             wrapped_label(
                 "Afterwards “Make a Model” in the training window puts it among the models, and "
@@ -179,10 +170,8 @@ class EditsDialog(RunDialog):
         self.name.setText(free_name(self._runs, f"{self.model.currentData()}-edits"))
 
     def _update(self) -> None:
-        complaint = self.data.complaint() or name_complaint(self._runs, self.name.text().strip())
-        self.problem.setText(complaint)
-        self.problem.setVisible(bool(complaint))
-        self.start.setEnabled(not complaint)
+        name = self.name.text().strip()
+        self.show_complaint(self.data.complaint() or name_complaint(self._runs, name))
         # On what memory and the time of a step depend.
         wanted = replace(self.wanted(), name="", data=BUNDLED_DATA, steps=_STEPS)
         self.budget.show_of(wanted, self.steps.value() / _STEPS)

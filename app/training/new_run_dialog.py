@@ -6,9 +6,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import (
     QComboBox,
-    QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
     QLineEdit,
     QVBoxLayout,
     QWidget,
@@ -21,8 +19,8 @@ from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
 from app.training.run_form import (
     RunDialog,
     device_box,
+    form_of,
     number_box,
-    start_button,
     wrapped_label,
 )
 from app.training.run_names import MOST_LETTERS, free_name, name_complaint
@@ -60,7 +58,7 @@ class NewRunDialog(RunDialog):
         parent: QWidget,
         like: Path | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(runs, parent)
         self.setWindowTitle("New Training Run")
         self._context, self._runs, self._on_accept, self._like = context, runs, on_accept, like
         self._facts: RecipeFacts | None = None
@@ -94,11 +92,9 @@ class NewRunDialog(RunDialog):
         )
         self.begin_with = QComboBox()
         self.budget = BudgetLine(self._context, lambda wanted: measure_budget(wanted))
-        self.problem = wrapped_label(look="warning")
 
     def _lay_out(self) -> None:
-        form = QFormLayout()
-        for label, widget in (
+        form = form_of(
             ("Recipe", self.recipe),
             ("", self.about),
             ("Data", self.data),
@@ -110,11 +106,7 @@ class NewRunDialog(RunDialog):
             ("Seed", self.seed),
             ("It takes", self.budget),
             ("", self.problem),
-        ):
-            form.addRow(label, widget)
-        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self.start = start_button(self._runs)
-        self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
+        )
         self.recipe.setMinimumWidth(_FIELD_WIDTH)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
@@ -128,8 +120,6 @@ class NewRunDialog(RunDialog):
             number.valueChanged.connect(self._update)
         for box in (self.device, self.begin_with):
             box.currentIndexChanged.connect(self._update)
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
 
     # -- recipe and data -------------------------------------------------------------------
 
@@ -220,10 +210,7 @@ class NewRunDialog(RunDialog):
         return name_complaint(self._runs, self.name.text().strip())
 
     def _update(self) -> None:
-        complaint = self._complaint()
-        self.problem.setText(complaint)
-        self.problem.setVisible(bool(complaint))
-        self.start.setEnabled(not complaint)
+        self.show_complaint(self._complaint())
         if self._facts is not None:
             share = self.steps.value() / self._facts.steps
             self.budget.show_of(_to_measure(self.wanted()), share)

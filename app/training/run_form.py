@@ -1,7 +1,16 @@
 """What the dialogs that ask for a new run have in common."""
 
 from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QComboBox, QDialog, QLabel, QPushButton, QSpinBox
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
 
 from app.operations.settings import DEVICES
 from app.settings import Settings
@@ -9,7 +18,38 @@ from app.training.service import Runs
 
 
 class RunDialog(QDialog):
-    """Grows with its rows: lines that wrap need more height than a layout asks for by itself."""
+    """Grows with its rows: lines that wrap need more height than a layout asks for by itself.
+
+    Parameters
+    ----------
+    runs : Runs
+        Those there are: where one goes on, the new one has to wait.
+    parent : QWidget
+
+    Attributes
+    ----------
+    start : QPushButton
+        Accepts.
+    buttons : QDialogButtonBox
+        `start`, and another to cancel.
+    problem : QLabel
+        What is missing, if anything.
+    """
+
+    def __init__(self, runs: Runs, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.start = _start_button(runs)
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self.problem = wrapped_label(look="warning")
+
+    def show_complaint(self, complaint: str) -> None:
+        """Say what is missing, without which nothing starts; empty when all is there."""
+        self.problem.setText(complaint)
+        self.problem.setVisible(bool(complaint))
+        self.start.setEnabled(not complaint)
 
     def event(self, event: QEvent) -> bool:
         is_done = super().event(event)
@@ -47,7 +87,15 @@ def wrapped_label(text: str = "", look: str = "") -> QLabel:
     return label
 
 
-def start_button(runs: Runs) -> QPushButton:
+def form_of(*rows: tuple[str, QWidget]) -> QFormLayout:
+    """Fields below each other, with their labels."""
+    form = QFormLayout()
+    for label, widget in rows:
+        form.addRow(label, widget)
+    return form
+
+
+def _start_button(runs: Runs) -> QPushButton:
     """Starts the run, or says that it has to wait for its turn."""
     is_next = not runs.is_one_running and not runs.waiting
     button = QPushButton("Start" if is_next else "Add to the Queue")
