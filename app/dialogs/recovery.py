@@ -163,10 +163,15 @@ def _item(line: RecoveryLine) -> QTreeWidgetItem:
     time = datetime.fromtimestamp(info.time_s).strftime("%d %b %Y, %H:%M:%S")
     people = ", ".join(info.people) or "nobody yet"
     file = Path(info.session_path).name if info.session_path else "not saved yet"
+    whole_path = info.session_path
     if line.is_file_newer:
         file = f"saved later: {file}"
+        whole_path += (
+            "\nThis file was saved after the copy was made. It stays as it is: "
+            "what is restored gets a file of its own."
+        )
     item = QTreeWidgetItem([Path(info.clip_path).name, people, str(info.num_edits), time, file])
     item.setToolTip(0, info.clip_path)
     item.setToolTip(1, people)
-    item.setToolTip(4, info.session_path)
+    item.setToolTip(4, whole_path)
     return item

@@ -158,7 +158,9 @@ def _is_in_use(folder: Path) -> bool:
     if not (pid.isdigit() and started.isdigit()):
         return True  # nothing of ours
     try:
-        return abs(psutil.Process(int(pid)).create_time() - int(started)) < 5
+        process = psutil.Process(int(pid))
+        is_same = abs(process.create_time() - int(started)) < 5
+        return is_same and process.status() != psutil.STATUS_ZOMBIE  # dead, though still listed
     except psutil.NoSuchProcess:
         return False
     except psutil.Error:

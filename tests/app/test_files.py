@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import psutil
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -359,6 +362,12 @@ def test_unsaved_work_is_copied_and_offered_after_a_crash(
     pid, started, _ = copy.name.split("-")
     abandoned = copy.with_name(f"{pid}-{int(started) - 60}-0")
     shutil.copytree(copy, abandoned)
+    dead = subprocess.Popen([sys.executable, "-c", ""])  # its parent has not asked for its end yet
+    pid, started = dead.pid, int(psutil.Process(dead.pid).create_time())
+    listed = shutil.copytree(copy, copy.with_name(f"{pid}-{started}-0"))
+    qtbot.waitUntil(lambda: listed in autosave.abandoned_copies())
+    dead.wait()
+    shutil.rmtree(listed)
     unfinished = own_recovery_dir / "999999999-1-0"
     unfinished.mkdir()
     (unfinished / "base-1.posestage").write_bytes(b"half")

@@ -177,6 +177,7 @@ def _forget_panels(window: MainWindow, qtbot) -> None:
     for page in laboratory._pages:
         panel = page.takeWidget()
         if panel is not None:
+            panel.lanes.remove()
             panel.clear()
             panel.deleteLater()
     laboratory._panels.clear()
