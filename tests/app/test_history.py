@@ -6,9 +6,18 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from app.commands import (
     DeletePerson,
@@ -31,9 +40,10 @@ from pose_core.session import ModelRun, Note, Session, Track
 from pose_core.session_history import History
 from pose_core.session_io import load_session_file, save_session
 from pose_core.session_parts import parts_of
+from pose_core.session_patch import Patch
 
 Rng = np.random.Generator
-NUM_STEPS = 600
+NUM_STEPS = 600  # of one sequence
 
 
 def bits(session: Session) -> tuple[str, dict[str, bytes]]:
@@ -183,52 +193,105 @@ COMMANDS = (
 TRUTH = None
 
 
-@pytest.mark.parametrize(("seed", "is_long"), [(1, False), (2, True)])
+class Editing(RuleBasedStateMachine):
+    """Somebody who does, undoes, redoes, goes through the history, and saves and opens again."""
+
+    done: ClassVar[set[Callable[..., StepCommand]]] = set()
+    wanted: ClassVar[list[Session | Track]] = []  # what commands were told to bring about
+
+    def __init__(self, session: Session, path: Path) -> None:
+        super().__init__()
+        self.document, self.path = SessionDocument(), path
+        self.document.open(session)
+        self.known = [bits(session)]  # what each index of the stack has to be
+        self.snapshots = []  # whoever has a session, such as a save, has it unchanged
+
+    @property
+    def stack(self):
+        return self.document.undo_stack
+
+    @rule(make=st.sampled_from(COMMANDS), seed=st.integers(0, 2**32 - 1))
+    def do(self, make, seed):
+        try:
+            command = make(self.document, np.random.default_rng(seed))
+        except ConfigError:  # there is nothing to smooth or interpolate in these frames
+            return
+        del self.known[self.stack.index() + 1 :]
+        wanted = self.wanted.pop()
+        if isinstance(wanted, Track):
+            tracks = self.document.session.tracks
+            others = (wanted if track.track_id == wanted.track_id else track for track in tracks)
+            wanted = self.document.session.with_tracks(tuple(others))
+        self.stack.push(command)
+        self.known.append(bits(wanted))
+        self.done.add(make)
+
+    @rule(how=st.sampled_from(["undo", "redo", "undo", "redo", "go", "undo", "redo", "go", "save"]),
+          share=st.integers(0, 100))  # fmt: skip
+    def go(self, how, share):
+        document, stack = self.document, self.stack
+        if how == "undo":
+            stack.undo()
+        elif how == "redo":
+            stack.redo()
+        elif how == "go":
+            stack.setIndex(share * stack.count() // 100)
+        else:  # save, and start again
+            save_session(document.session, self.path, document.history())
+            file = load_session_file(self.path)
+            document.open(file.session, self.path, history=file.history)
+
+    @invariant()
+    def all_is_as_it_was_at_this_place_of_the_history(self):
+        assert bits(self.document.session) == self.known[self.stack.index()]
+
+    @rule()
+    def keep_a_session(self):
+        if len(self.snapshots) < 30:
+            self.snapshots.append((self.document.session, self.known[self.stack.index()]))
+            check_what_is_known(self.document.session)
+
+    def teardown(self):
+        assert all(bits(session) == expected for session, expected in self.snapshots)
+        for index in (0, self.stack.count()):
+            self.stack.setIndex(index)
+            assert bits(self.document.session) == self.known[index]
+
+
+@pytest.mark.parametrize("is_long", [False, True])
 def test_any_sequence_of_commands_is_undone_and_redone_to_the_last_bit(
-    document, session, tmp_path, seed, is_long, monkeypatch
+    qapp, session, tmp_path, is_long, monkeypatch
 ):
-    """Also of arrays that are treated as long ones: then no edit copies them."""
+    """Also of arrays that are treated as long ones: then no edit copies them.
+
+    The first example is the simplest one, the second has everything in it.
+    """
     if is_long:
         monkeypatch.setattr("pose_core.array_versions.SHORT_BYTES", 1)
     monkeypatch.setitem(globals(), "TRUTH", session.truth)
-    snapshots = []  # whoever has a session, such as a save, has it unchanged
-    rng, stack = np.random.default_rng(seed), document.undo_stack
-    known = [bits(document.session)]  # what each index of the stack has to be
-    path = tmp_path / "a.posestage"
-    done = set()
-    for _ in range(NUM_STEPS):
-        choice = rng.random()
-        if choice < 0.4:
-            make = COMMANDS[rng.integers(len(COMMANDS))]
-            try:
-                command = make(document, rng)
-            except ConfigError:  # there is nothing to smooth or interpolate in these frames
-                continue
-            del known[stack.index() + 1 :]
-            stack.push(command)
-            known.append(bits(document.session))
-            done.add(make)
-        elif choice < 0.65:
-            stack.undo()
-        elif choice < 0.85:
-            stack.redo()
-        elif choice < 0.98:
-            stack.setIndex(int(rng.integers(stack.count() + 1)))
-        else:  # save, and start again
-            save_session(document.session, path, document.history())
-            file = load_session_file(path)
-            document.open(file.session, path, history=file.history)
-        assert bits(document.session) == known[stack.index()]
-        if rng.random() < 0.1:
-            snapshots.append((document.session, known[stack.index()]))
-            check_what_is_known(document.session)
-    assert len(snapshots) > 20
-    assert all(bits(session) == expected for session, expected in snapshots)
-    assert len(done) == len(COMMANDS)
-    for index in (0, stack.count()):
-        stack.setIndex(index)
-        assert bits(document.session) == known[index]
-    assert bits(document.session) != known[0]
+    Editing.done = set()
+
+    def listen(method):
+        def told(before, after, *others):
+            Editing.wanted.append(after)
+            return method(before, after, *others)
+
+        return told
+
+    for name in ("between", "of_frames"):
+        monkeypatch.setattr(Patch, name, listen(getattr(Patch, name)))
+    run_state_machine_as_test(
+        lambda: Editing(session, tmp_path / "a.posestage"),
+        settings=settings(
+            max_examples=2,
+            stateful_step_count=NUM_STEPS,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert Editing.done == set(COMMANDS)
 
 
 def check_what_is_known(session: Session) -> None:
