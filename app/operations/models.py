@@ -7,6 +7,17 @@ from typing import Any
 from pose_core.errors import WeightsError
 from pose_core.models.registry import ModelEntry, installed_models
 
+# The shipped ones, as their papers write them.
+_TITLES = {
+    "temporal": "Temporal",
+    "single-frame": "Single-frame",
+    "rpsm": "RPSM",
+    "pose-machine": "Pose machine",
+    "sap-net": "SAP-Net",
+    "tp-net": "TP-Net",
+    "bi-tp-net": "Bi-TP-Net",
+}
+
 
 @dataclass(frozen=True)
 class ModelChoice:
@@ -45,8 +56,12 @@ def available_models() -> list[ModelChoice]:
 
 def _choice(entry: ModelEntry) -> ModelChoice:
     is_own = entry.folder is not None
-    title = entry.name if is_own else entry.name.replace("_", " ").capitalize()
-    notes = ("yours" if is_own else "", "baseline" if entry.is_baseline else "")
+    title = entry.name if is_own else _TITLES.get(entry.name, entry.name)
+    notes = (
+        "yours" if is_own else "",
+        "baseline" if entry.is_baseline else "",
+        "demonstration" if entry.caution else "",
+    )
     if any(notes):
         title += f" ({', '.join(filter(None, notes))})"
     lines = [
@@ -55,8 +70,10 @@ def _choice(entry: ModelEntry) -> ModelChoice:
         f"{entry.num_parameters / 1e6:.1f} million parameters",
         f"Trained on {entry.training_data}",
         f"Error: {error_text(entry.metrics)}",
+        *([entry.caution] if entry.caution else []),
     ]
-    return ModelChoice(entry.name, title, "\n".join(lines), error_text(entry.metrics))
+    error = ". ".join(filter(None, (error_text(entry.metrics), entry.caution)))
+    return ModelChoice(entry.name, title, "\n".join(lines), error)
 
 
 def error_text(metrics: Mapping[str, Any]) -> str:

@@ -122,6 +122,7 @@ def describe(entry: "ModelEntry", state: str) -> str:
             f"{entry.path if owner else entry.file}",
             f"  trained on {entry.training_data}; licence {entry.licence}",
             f"  weights: {state}",
+            *([f"  note: {entry.caution}"] if entry.caution else []),
         ]
     )
 
@@ -152,11 +153,17 @@ def _entry_lines(entry: dict) -> list[str]:
         f"  licence     {entry['licence']}",
     ]
     metrics = entry["metrics"]
+    if entry["caution"]:
+        lines.append(f"  note        {entry['caution']}")
     if entry["base"]:
         lines.append(f"  refines     the poses of {entry['base']}")
     if validation := metrics.get("validation"):
-        errors = ", ".join(f"{name} {value:.1f}" for name, value in validation.items())
-        lines.append(f"  error       {errors} mm ({metrics['split']})")
+        # Millimetres, but where the name says per cent.
+        figures = (
+            f"{name.removesuffix(' %')} {value:.1f} {'%' if name.endswith(' %') else 'mm'}"
+            for name, value in validation.items()
+        )
+        lines.append(f"  error       {', '.join(figures)} ({metrics['split']})")
     for noise, title in (("noise_none", "true 2D"), ("noise_detector", "a detector's errors")):
         if noise in metrics:
             errors = ", ".join(

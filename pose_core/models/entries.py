@@ -42,6 +42,8 @@ class ModelEntry:
         True for networks that are there to be compared with.
     mean_pose : list of 17 [x, y, z], optional
         Mean of the training poses in camera axes, metres: the simplest baseline.
+    caution : str
+        A sentence on what not to expect of it; empty for most.
     base : str
         Model whose poses this one refines; empty for all that lift by themselves.
     folder : Path, optional
@@ -65,6 +67,7 @@ class ModelEntry:
     metrics: dict[str, Any] = field(default_factory=dict)
     is_baseline: bool = False
     mean_pose: list[list[float]] | None = None
+    caution: str = ""
     base: str = ""
     folder: Path | None = None
 
@@ -78,7 +81,8 @@ class ModelEntry:
         """
         for name, kind in (("config", dict), ("metrics", dict), ("training_data", str),
                            ("command", str), ("num_parameters", int), ("rate_hz", float | int),
-                           ("sha256", str), ("file", str), ("base", str)):  # fmt: skip
+                           ("sha256", str), ("file", str), ("base", str),
+                           ("caution", str)):  # fmt: skip
             if not isinstance(getattr(self, name), kind):
                 raise WeightsError(f"{self.name}: {name} is {getattr(self, name)!r}.", self.mend)
         if self.network not in NETWORKS:

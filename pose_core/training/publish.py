@@ -43,6 +43,10 @@ from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder
 
 _SHIPPED_DATA = "CMU Graphics Lab Motion Capture Database and UI-PRMD, through virtual cameras"
+_SHIPPED_PEOPLE = (
+    "People rendered with MakeHuman bodies in movements of the CMU Graphics Lab Motion Capture "
+    "Database and of UI-PRMD"
+)
 _STAGE_METRICS = ("MPJPE", "PA-MPJPE", "MPJVE")
 
 
@@ -55,7 +59,12 @@ class Measuring:
 
 
 def publish(
-    run: Path, name: str, data: Path, folder: Path | None = None, history: str = ""
+    run: Path,
+    name: str,
+    data: Path,
+    folder: Path | None = None,
+    history: str = "",
+    caution: str = "",
 ) -> Generator[Measuring, None, ModelEntry]:
     """Put the result of a run among the shipped weights.
 
@@ -72,6 +81,8 @@ def publish(
         With ``manifest.json``, made where missing; ``resources/weights`` by default.
     history : str
         What came before the run, where it did not start from random weights.
+    caution : str
+        What users should not expect of the model.
 
     Yields
     ------
@@ -92,7 +103,7 @@ def publish(
     if not held_out:
         raise DataError(f"Nothing below {data} is held out from training.")
     mean = mean_pose(DEFAULT_SPLIT.training(motions)).astype(float).round(4).tolist()
-    entry = replace(entry, mean_pose=mean)
+    entry = replace(entry, mean_pose=mean, caution=caution)
     if entry.lifts_keypoints:
         entry = replace(entry, metrics=(yield from _measure(entry, weights, held_out)))
     _ship(entry, weights, folder or manifest_path().parent)
@@ -210,6 +221,8 @@ def _packed(
     )
     if not entry.lifts_keypoints:
         entry = replace(entry, preprocessing="crop")
+        if is_shipped:
+            entry = replace(entry, training_data=_SHIPPED_PEOPLE)
     return entry, weights
 
 
@@ -236,11 +249,12 @@ def _network(
 
 def _stored_tensors(network: nn.Module) -> dict[str, Tensor]:
     """Weights in half precision; statistics, of which there are few, as they are."""
-    stored = {name: p.detach().half().contiguous() for name, p in network.named_parameters()}
-    for name, buffer in network.named_buffers():
-        if not name.endswith("num_batches_tracked"):  # a counter that nothing reads
-            stored[name] = buffer.float().contiguous()
-    return stored
+    learnt = {name for name, _ in network.named_parameters()}
+    return {
+        name: (tensor.half() if name in learnt else tensor.float()).contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")  # a counter that nothing reads
+    }
 
 
 def _is_baseline(network: nn.Module) -> bool:
@@ -305,8 +319,11 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--folder", type=Path, help="in place of resources/weights")
     parser.add_argument("--history", default="", help="what came before the run")
+    parser.add_argument("--caution", default="", help="what users should not expect of the model")
     options = parser.parse_args()
-    work = publish(options.run, options.name, options.data, options.folder, options.history)
+    work = publish(
+        options.run, options.name, options.data, options.folder, options.history, options.caution
+    )
     bar = ProgressBar(sys.stderr, "sequences")
     for measuring in _then_print(work):
         bar.update(measuring.done, measuring.total)

@@ -30,16 +30,23 @@ def own(name, network, config) -> ModelEntry:
 def test_shipped_models_come_first_then_baselines_then_the_users():
     own("walk", "temporal_conv", {"channels": 8, "kernel_sizes": [1]})
     own("eyes", "sapnet", {"num_stacks": 1, "channels": 8})
-    own("clips", "rpsm", {"frontend": "image"})
+    own("clips", "rpsm", {"frontend": "image", "width": 0.125, "image_size": 88})
+    external = {"external_channels": 8, "external_size": 11, "adapted_size": 8, "hidden_size": 8}
+    own("features", "pose_machine", external)  # of another network, which is not there
     choices = available_models()
-    shipped = [e for e in load_manifest().values() if e.lifts_keypoints]
+    shipped = [e for e in load_manifest().values() if e.estimates]
     assert [c.name for c in choices] == [
         *(e.name for e in shipped if not e.is_baseline),
         *(e.name for e in shipped if e.is_baseline),
+        "clips",
         "eyes",
-        "walk",  # "clips" sees pictures, and cannot be run on a video yet
+        "walk",
     ]
     titles = {c.name: c.title for c in choices}
+    assert titles["sap-net"] == "SAP-Net (demonstration)"
+    for choice in choices:  # what not to expect of it is said wherever its error is
+        has_caution = "real video" in choice.error
+        assert has_caution == ("real video" in choice.description) == (choice.name == "sap-net")
     assert titles["temporal"] == "Temporal"
     assert titles["single-frame"] == "Single-frame (baseline)"
     assert titles["walk"] == "walk (yours)"

@@ -10,6 +10,7 @@ import torch
 
 from pose_core.data.skipping import SkipLog
 from pose_core.errors import DataError
+from pose_core.inference.lifter import lifter_of
 from pose_core.losses.structure import (
     geometry_loss,
     illegal_angle_loss,
@@ -18,6 +19,7 @@ from pose_core.losses.structure import (
 )
 from pose_core.losses.structure_training import SAPNET_STAGES
 from pose_core.models.networks import NETWORKS
+from pose_core.models.registry import build_network
 from pose_core.models.sapnet import limb_length
 from pose_core.skeleton import COCO_17, H36M_17
 from pose_core.training.crops import AS_THEY_ARE, CropData
@@ -25,7 +27,7 @@ from pose_core.training.engine import Engine
 from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD, SIGMA_CELLS, heatmap_term
 from pose_core.training.image_validation import HeldOutPeople, ImageAnswer
 from pose_core.training.people_data import people_folders, stored_people
-from pose_core.training.publish import _network
+from pose_core.training.publish import _network, add_user_model
 from pose_core.training.recipes import TASKS, load_recipe
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.start import train
@@ -228,6 +230,24 @@ def test_the_pose_machine_learns_from_rendered_clips(people_folder, tmp_path):
         assert after[name] < mean_pose, name
         assert after[name] < 0.5 * before[name], name
     assert after["2D error %"] < 0.5 * before["2D error %"]
+
+
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_a_run_becomes_a_model_that_can_be_run_on_a_video(
+    people_folder, tmp_path, monkeypatch, name
+):
+    monkeypatch.setenv("POSESTAGE_DATA_DIR", str(tmp_path / "data"))
+    short = {"schedule.batch": 2, "schedule.stages": [{"steps": 1}]}
+    *_, _ = train(tiny(name, **short), people_folder, tmp_path / "run", device="cpu")
+    measuring = add_user_model(tmp_path / "run", "mine")
+    with pytest.raises(StopIteration) as end:
+        next(measuring)  # the run's own validation counts: there is nothing to measure
+    entry = end.value.value
+    assert "MPJPE" in entry.metrics["validation"]
+    assert lifter_of(entry).stage_names[-1] == "fitted skeleton"
+    stored, trained = build_network(entry), RunFolder(tmp_path / "run").load_checkpoint(best=True)
+    for key, parameter in stored.named_parameters():
+        torch.testing.assert_close(parameter, trained["average"][key], rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["rpsm-image", "pose-machine-image"])

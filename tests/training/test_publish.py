@@ -125,7 +125,8 @@ def test_without_held_out_motion_the_error_is_that_of_the_run(motion_folder, tmp
 def test_published_weights_name_the_command_that_makes_them(run, motion_folder, tmp_path):
     folder = tmp_path / "weights"
     publish(run, "tiny", motion_folder, folder)
-    entry = publish(run, "small-walker", motion_folder, folder, "after many years")
+    entry = publish(run, "small-walker", motion_folder, folder, "after many years", "Falls.")
+    assert entry.caution == "Falls."
     stored = read_entries(folder / "manifest.json")
     assert list(stored) == ["tiny", "small-walker"]
     assert stored["small-walker"].to_json() == json.loads(json.dumps(entry.to_json()))
