@@ -140,6 +140,13 @@ class Painted(QObject):
             widget.removeEventFilter(self)
 
 
+def pause(milliseconds: int) -> None:
+    """Let the window live for a while. `QTest.qWait` would keep the interpreter from threads."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
 class Bench:
     """The window, and what a person does with it."""
 
@@ -157,8 +164,8 @@ class Bench:
         ):
             if time.monotonic() > deadline:
                 raise TimeoutError("the window does not come to rest")
-            QTest.qWait(20)
-        QTest.qWait(300)
+            pause(20)
+        pause(300)
 
     def open_panel(self, name: str) -> LabPanel:
         self.window.actions_table[f"laboratory.{name}"].trigger()
@@ -182,7 +189,7 @@ class Bench:
         try:
             for _ in range(WARM_UP + self.num_repeats):
                 times.append(painted.time_of(next(acts)))
-                QTest.qWait(PAUSE_MS)
+                pause(PAUSE_MS)
         finally:
             painted.stop()
         clock, own = np.array(times[WARM_UP:]).T
@@ -279,10 +286,10 @@ class Bench:
         window.estimator.start()
         self.state.set_playing(True)
         ends = time.monotonic() + seconds
-        QTest.qWait(500)  # the estimate begins to load
+        pause(500)  # the estimate begins to load
         heartbeat.start()
         while time.monotonic() < ends and window.estimator.is_running:
-            QTest.qWait(100)
+            pause(100)
         heartbeat.stop()
         threads = threading.active_count(), psutil.Process().num_threads()
         window.estimator.cancel()
@@ -410,7 +417,7 @@ def make_window(session: Path) -> MainWindow:
     window.activateWindow()
     window.open_path(session)
     while window.context.document.session is None or not window.presenter.is_picture_shown:
-        QTest.qWait(20)
+        pause(20)
     return window
 
 

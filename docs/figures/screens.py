@@ -71,14 +71,12 @@ class Taker:
 
     def settle(self, is_ready: Callable[[], bool] = lambda: True) -> None:
         """Wait until everything that is to be seen is there."""
-        from PySide6.QtTest import QTest  # noqa: PLC0415 - after the scale is set
-
         tasks, deadline = self.window.context.tasks, time.monotonic() + PATIENCE_S
         while not (self.window.presenter.is_picture_shown and not tasks.num_running and is_ready()):
             if time.monotonic() > deadline:
                 raise TimeoutError("the window does not come to rest")
-            QTest.qWait(50)
-        QTest.qWait(SETTLE_MS)
+            pause(50)
+        pause(SETTLE_MS)
 
     def take(self, name: str, widget: "QWidget") -> None:
         """Save a picture with a palette of its own: a third of the size."""
@@ -90,6 +88,15 @@ class Taker:
         with Image.open(path) as picture:
             with_palette(picture.convert("RGB")).save(path, optimize=True)
         print(f"{path}  {path.stat().st_size / 1024:.0f} KB")
+
+
+def pause(milliseconds: int) -> None:
+    """Let the window live for a while. `QTest.qWait` would keep the interpreter from threads."""
+    from PySide6.QtCore import QEventLoop, QTimer  # noqa: PLC0415 - after the scale is set
+
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 def with_palette(picture: Image.Image) -> Image.Image:
