@@ -23,7 +23,7 @@ from pose_core.skeleton import H36M_17
 
 LANE = "Stage movement"
 LANE_COLOUR = (150, 150, 90)
-HEADROOM = 1.7  # at least, for the names of the curves
+HEADROOM, MOST_ROOM = 1.7, 6.0  # of the curve's height, for the names of the curves
 MORPH_MS = 900  # from one stage to the next
 PLAYING_INTERVAL_MS = 200  # while a clip plays, nobody can read numbers more often
 AFTER_PAINTING_MS = 10  # a timer of 0 ms would come before the views are painted
@@ -55,7 +55,7 @@ class StagesPanel(LabPanel):
         self._plot.setLabel("bottom", "stage")
         self.curve.add_legend(self._plot)
         self._curves: dict[str, Any] = {}  # those that are shown, by their names
-        self._num_ticks = 0
+        self._num_ticks, self._top = 0, 0.0
         self.curve.setMinimumSize(140, 90)
         self.ghost = _box("Ghost", "Show the stage before, faintly, in the 3D view.")
         self.arrows = _box("Arrows", "Show in the 3D view how far each joint moved.")
@@ -234,7 +234,10 @@ class StagesPanel(LabPanel):
             self._num_ticks = len(stages)
             self._plot.getAxis("bottom").setTicks([[(int(k), str(k)) for k in stages]])
             self._plot.setXRange(0.8, len(stages) + 0.2, padding=0)
-        self._plot.setYRange(0, _round_above(HEADROOM * highest), padding=0)
+        # An axis takes as long to draw as a video frame: it waits until the curve is too small.
+        if not MOST_ROOM * highest > self._top > HEADROOM * highest:
+            self._top = _round_above(HEADROOM * highest)
+            self._plot.setYRange(0, self._top, padding=0)
 
     def _show_in_views(self, subject: Subject) -> None:
         if self._morph.state() == QVariantAnimation.State.Running:

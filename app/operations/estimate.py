@@ -142,7 +142,7 @@ class Estimator(QObject):
         self.live = {}
         self._first_frame_at = None
         work = partial(self._run_pipeline, session.clip, self._settings)
-        task = Task("estimate", work, self._context.document.opened_revision)
+        task = Task("estimate", work, self._context.document.opened_revision, is_long=True)
         self._task = task
         task.progressed.connect(lambda record: self._on_record(task, record))
         task.succeeded.connect(lambda finished: self._on_finished(task, finished))

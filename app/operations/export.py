@@ -47,7 +47,8 @@ def export(context: AppContext, choice: ExportChoice) -> ExportReport | None:
         return None
     context.settings.set_folder("export", choice.folder)
 
-    task = Task("export", partial(_written, session, model, choice), context.document.revision)
+    work = partial(_written, session, model, choice)
+    task = Task("export", work, context.document.revision, is_long=True)
     report = ExportReport(choice.folder, task.cancel, context.window)
     task.progressed.connect(report.show_record)
     task.succeeded.connect(report.finish)

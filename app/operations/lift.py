@@ -135,7 +135,7 @@ def _run(
 ) -> None:
     """Do the work in a thread; its last session becomes one undoable step."""
     revision = context.document.revision
-    task = Task(ACTION, work, revision)
+    task = Task(ACTION, work, revision, is_long=True)
 
     def on_done(after: Session) -> None:
         if context.document.revision == revision:

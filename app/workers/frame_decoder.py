@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from app.workers.frame_cache import FrameCache, PreviewStore
+from app.workers.priority import OF_DECODER, give_way
 from pose_core.clip import Clip
 from pose_core.errors import PoseStageError
 from pose_core.video import VideoReader
@@ -183,6 +184,7 @@ class FrameDecoder(QObject):
     # -- decode thread ---------------------------------------------------------------------
 
     def _run(self) -> None:
+        give_way(OF_DECODER)
         reader: VideoReader | None = None
         served: _OpenClip | None = None
         while True:

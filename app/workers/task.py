@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from app.workers.priority import OF_LONG_WORK, give_way
 from pose_core.errors import Cancelled
 
 
@@ -23,6 +24,8 @@ class Task(QObject):
         Called in the thread.
     document_revision : int
         What the work started from; the receiver drops answers that come too late.
+    is_long : bool
+        Keeps the processor busy for long: its thread gives way to the window.
     """
 
     progressed = Signal(object)
@@ -38,12 +41,14 @@ class Task(QObject):
         work: Callable[[], object],
         document_revision: int = 0,
         parent: QObject | None = None,
+        *,
+        is_long: bool = False,
     ) -> None:
         super().__init__(parent)
         self.name = name
         self.document_revision = document_revision
         self.has_succeeded = False
-        self._work = work
+        self._work, self._is_long = work, is_long
         self._cancel = threading.Event()
         self._finish_early = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"task {name}", daemon=True)
@@ -66,6 +71,8 @@ class Task(QObject):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if self._is_long:
+            give_way(OF_LONG_WORK)
         try:
             result, is_cancelled = self._work(), False
             if isinstance(result, Generator):

@@ -1,6 +1,8 @@
 """Small parts without a window: tasks, merging of tracks, the document, what models say."""
 
 import gc
+import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,8 @@ from app.document import SessionDocument
 from app.operations.export import narrowed
 from app.operations.merge_tracks import merge_tracks
 from app.operations.models import error_text
+from app.workers.frame_decoder import FrameDecoder
+from app.workers.priority import OF_DECODER, OF_LONG_WORK
 from app.workers.task import Task, TaskRunner
 from pose_core.clip import Clip
 from pose_core.errors import Cancelled
@@ -241,3 +245,26 @@ def test_garbage_is_collected_by_the_timer_in_the_gui_thread_only(qapp, qtbot):
         gc.unfreeze()
         owner.deleteLater()
         qtbot.wait(10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities are those of processes")
+def test_long_work_and_the_decoder_give_way_to_the_window(qtbot):
+    def nice():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    own, found = nice(), {}
+    for is_long in (False, True):
+        task = Task("look", nice, is_long=is_long)
+        task.succeeded.connect(lambda value, key=is_long: found.update({key: value}))
+        with qtbot.waitSignal(task.ended):
+            task.start()
+    assert found == {False: own, True: min(own + OF_LONG_WORK, 19)}
+    assert nice() == own
+    decoder = FrameDecoder()
+    try:
+        thread = decoder._thread.native_id
+        qtbot.waitUntil(
+            lambda: os.getpriority(os.PRIO_PROCESS, thread) == min(own + OF_DECODER, 19)
+        )
+    finally:
+        decoder.shut_down()
