@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QRegion
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPalette, QPen, QRegion
 from PySide6.QtWidgets import QSizePolicy
 
 from app.laboratory.small_skeleton import (
@@ -21,6 +21,8 @@ from app.views.overlay2d import TRUTH_COLOUR
 
 GAP_PX = 6.0
 NARROWEST_PX = 96
+MARGIN_PX = 4.0  # beside the texts of a cell
+SMALLEST_TEXT = 0.7  # of the size of all other text
 GHOST_OPACITY = 0.45
 BONE_WIDTH_M = 0.035
 HIT_PX = 14.0  # a click so near to a joint means it
@@ -141,20 +143,31 @@ class StageStrip(Turntable):
     def _paint_stage(self, painter: QPainter, stage: int) -> None:
         view, cell = self.views[stage], self.cell(stage)
         painter.setPen(self.palette().color(QPalette.ColorRole.Text))
-        picture, metrics = self._picture(stage), painter.fontMetrics()
-        line = metrics.height()
+        picture, line = self._picture(stage), self.fontMetrics().height()
+        painter.setFont(self._fitting_font())
+        metrics = painter.fontMetrics()
+        width = int(cell.width() - 2 * MARGIN_PX)
         places = [
             cell.top() + 4,
             *(picture.bottom() + 2 + k * line for k in range(len(view.facts))),
         ]
         for text, top in zip((view.name, *view.facts), places, strict=True):
-            shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(cell.width() - 10))
-            row = QRectF(cell.left() + 5, top, cell.width() - 10, line)
+            shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
+            row = QRectF(cell.left() + MARGIN_PX, top, width, line)
             painter.drawText(row, Qt.AlignmentFlag.AlignCenter, shown)
         painter.save()
         painter.setClipRect(picture)
         self._paint_skeletons(painter, view, self._sight(stage))
         painter.restore()
+
+    def _fitting_font(self) -> QFont:
+        """A font in which all texts fit, as far as one can still read it."""
+        texts = [text for view in self.views for text in (view.name, *view.facts)]
+        widest = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
+        share = (self.cell(0).width() - 2 * MARGIN_PX) / max(widest, 1)
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * min(max(share, SMALLEST_TEXT), 1.0))
+        return font
 
     def _paint_skeletons(self, painter: QPainter, view: StageView, sight: Sight) -> None:
         width = max(BONE_WIDTH_M * sight.pixels_per_metre, 2.0)
