@@ -206,8 +206,8 @@ def test_a_pose_machine_is_pulled_toward_the_moved_joint(entries, lifted, monkey
         moved_mm = 1000 * float(way.norm(dim=-1).mean())
         assert answer.pull.robust_mm == pytest.approx(moved_mm, rel=5e-2)
         here = list(answer.frames).index(FRAME)
-        np.testing.assert_allclose(answer.stages[2, here], pose - pose[0], atol=5e-3)
-    assert np.abs(poses.stages[2, FRAME] - (pose - pose[0])).max() > 0.02
+        np.testing.assert_allclose(answer.stages[3, here], pose - pose[0], atol=5e-3)
+    assert np.abs(poses.stages[3, FRAME] - (pose - pose[0])).max() > 0.02
 
 
 def test_what_cannot_be_asked_is_said(entries, lifted):

@@ -84,6 +84,9 @@ class ErrorReadout(QFrame):
         )
         self._table.setVisible(is_roomy)
         self._line.setVisible(not is_roomy)
+        for layout in (self._table.layout(), self.layout()):
+            assert layout is not None
+            layout.activate()  # `adjustSize` takes what they knew last
         self.adjustSize()
 
     def text(self) -> str:
