@@ -21,6 +21,7 @@ from app.views.overlay2d import TRUTH_COLOUR
 
 GAP_PX = 6.0
 NARROWEST_PX = 96
+NAME_BREAK = ", "  # a name goes on in the next line
 MARGIN_PX = 4.0  # beside the texts of a cell
 SMALLEST_TEXT = 0.7  # of the size of all other text
 GHOST_OPACITY = 0.45
@@ -147,11 +148,12 @@ class StageStrip(Turntable):
         painter.setFont(self._fitting_font())
         metrics = painter.fontMetrics()
         width = int(cell.width() - 2 * MARGIN_PX)
+        head = view.name.split(NAME_BREAK)
         places = [
-            cell.top() + 4,
+            *(cell.top() + 4 + k * line for k in range(len(head))),
             *(picture.bottom() + 2 + k * line for k in range(len(view.facts))),
         ]
-        for text, top in zip((view.name, *view.facts), places, strict=True):
+        for text, top in zip((*head, *view.facts), places, strict=True):
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
             row = QRectF(cell.left() + MARGIN_PX, top, width, line)
             painter.drawText(row, Qt.AlignmentFlag.AlignCenter, shown)
@@ -162,7 +164,7 @@ class StageStrip(Turntable):
 
     def _fitting_font(self) -> QFont:
         """A font in which all texts fit, as far as one can still read it."""
-        texts = [text for view in self.views for text in (view.name, *view.facts)]
+        texts = [t for v in self.views for t in (*v.name.split(NAME_BREAK), *v.facts)]
         widest = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
         share = (self.cell(0).width() - 2 * MARGIN_PX) / max(widest, 1)
         font = QFont(self.font())
@@ -188,9 +190,10 @@ class StageStrip(Turntable):
     def _picture(self, stage: int) -> QRectF:
         """Where the skeleton of a cell lies, between its name and its facts."""
         line = self.fontMetrics().height()
-        # As many lines below in every cell, so that all skeletons stand at the same height.
+        # As many lines in every cell, so that all skeletons stand at the same height.
         num_facts = max(len(each.facts) for each in self.views)
-        return self.cell(stage).adjusted(4, line + 6, -4, -num_facts * line - 6)
+        num_names = max(each.name.count(NAME_BREAK) + 1 for each in self.views)
+        return self.cell(stage).adjusted(4, num_names * line + 6, -4, -num_facts * line - 6)
 
     def _sight(self, stage: int) -> Sight:
         picture = self._picture(stage)

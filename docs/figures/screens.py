@@ -123,6 +123,7 @@ def welcome(taker: Taker) -> None:
 
 def main_window(taker: Taker) -> None:
     """The analyst's workspace as it opens."""
+    show_model(taker.window, MODEL)
     taker.window.workspaces.choose("analyst")
     taker.window.workspaces.reset()
     taker.settle()
