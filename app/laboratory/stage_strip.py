@@ -166,7 +166,8 @@ class StageStrip(Turntable):
         """A font in which all texts fit, as far as one can still read it."""
         texts = [t for v in self.views for t in (*v.name.split(NAME_BREAK), *v.facts)]
         widest = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0)
-        share = (self.cell(0).width() - 2 * MARGIN_PX) / max(widest, 1)
+        # A little less: letters come in whole pixels.
+        share = 0.94 * (self.cell(0).width() - 2 * MARGIN_PX) / max(widest, 1)
         font = QFont(self.font())
         font.setPointSizeF(font.pointSizeF() * min(max(share, SMALLEST_TEXT), 1.0))
         return font
