@@ -23,7 +23,7 @@ from pose_core.skeleton import H36M_17
 
 LANE = "Stage movement"
 LANE_COLOUR = (150, 150, 90)
-HEADROOM, MOST_ROOM = 1.7, 6.0  # of the curve's height, for the names of the curves
+HEADROOM, MOST_ROOM = 1.7, 4.0  # of the curve's height, for the names of the curves
 MORPH_MS = 900  # from one stage to the next
 PLAYING_INTERVAL_MS = 200  # while a clip plays, nobody can read numbers more often
 AFTER_PAINTING_MS = 10  # a timer of 0 ms would come before the views are painted
