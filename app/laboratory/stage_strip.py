@@ -128,6 +128,7 @@ class StageStrip(Turntable):
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setFont(self._fitting_font())
             for stage in range(len(self.views)):
                 self._paint_border(painter, stage)
                 if event.region().intersects(self._inner(stage)):
@@ -145,7 +146,6 @@ class StageStrip(Turntable):
         view, cell = self.views[stage], self.cell(stage)
         painter.setPen(self.palette().color(QPalette.ColorRole.Text))
         picture, line = self._picture(stage), self.fontMetrics().height()
-        painter.setFont(self._fitting_font())
         metrics = painter.fontMetrics()
         width = int(cell.width() - 2 * MARGIN_PX)
         head = view.name.split(NAME_BREAK)

@@ -109,16 +109,21 @@ def answers_of(
     if isinstance(network, TemporalConv):
         return ("network",), partial(temporal_answer, network, device)
     if isinstance(network, Rpsm):
-        names = tuple(f"refinement {k + 1}" for k in range(network.config.num_stages))
-        return names, partial(rpsm_answer, network, device)
+        return recurrent_stage_names(network), partial(rpsm_answer, network, device)
     if isinstance(network, PoseMachine):
-        has_projector = network.config.has_projector
-        names = STAGE_NAMES if has_projector else ("network",)
         config = correction or DEFAULT
-        return names, partial(pose_machine_answer, network, device, config=config)
+        answer = partial(pose_machine_answer, network, device, config=config)
+        return recurrent_stage_names(network), answer
     if isinstance(network, TpNet | LstmBaseline) and base is not None:
         return ("base", "refined"), partial(refiner_answer, network, base, device)
     raise ConfigError(f"A {type(network).__name__} lifts no keypoints to 3D by itself.")
+
+
+def recurrent_stage_names(network: Rpsm | PoseMachine) -> tuple[str, ...]:
+    """What the stages of a network are, whatever its front end sees."""
+    if isinstance(network, Rpsm):
+        return tuple(f"refinement {k + 1}" for k in range(network.config.num_stages))
+    return STAGE_NAMES if network.config.has_projector else ("network",)
 
 
 @torch.inference_mode()

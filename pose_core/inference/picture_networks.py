@@ -14,8 +14,8 @@ from torch import Tensor
 from pose_core.errors import ConfigError
 from pose_core.inference.crops import Shot, crops_around
 from pose_core.inference.lifter import Stretch
-from pose_core.inference.network_stages import Answer
-from pose_core.inference.self_correction import STAGE_NAMES, correct
+from pose_core.inference.network_stages import Answer, recurrent_stage_names
+from pose_core.inference.self_correction import correct
 from pose_core.models.pose_machine import PoseMachine
 from pose_core.models.registry import ModelEntry, build_network
 from pose_core.models.rpsm import Rpsm
@@ -88,11 +88,7 @@ class RecurrentClips:
 
     @property
     def stage_names(self) -> tuple[str, ...]:
-        if isinstance(self.network, Rpsm):
-            return tuple(f"refinement {k + 1}" for k in range(self.network.config.num_stages))
-        if self.network.config.has_projector:
-            return STAGE_NAMES
-        return ("network",)
+        return recurrent_stage_names(self.network)
 
     @property
     def size(self) -> int:
