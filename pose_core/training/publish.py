@@ -37,15 +37,21 @@ from pose_core.models.temporal_conv import TemporalConv
 from pose_core.progress import ProgressBar
 from pose_core.synthesis.movement import motions_from
 from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD
+from pose_core.training.image_data import ImageSettings
 from pose_core.training.lifting_data import load_split
 from pose_core.training.provenance import recipe_of, training_command
 from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder
 
-_SHIPPED_DATA = "CMU Graphics Lab Motion Capture Database and UI-PRMD, through virtual cameras"
+# What a command calls the data of shipped weights, and what it is.
+_SHIPPED_MOTION = (
+    "MOCAP",
+    "CMU Graphics Lab Motion Capture Database and UI-PRMD, through virtual cameras",
+)
 _SHIPPED_PEOPLE = (
+    "PEOPLE",
     "People rendered with MakeHuman bodies in movements of the CMU Graphics Lab Motion Capture "
-    "Database and of UI-PRMD"
+    "Database and of UI-PRMD",
 )
 _STAGE_METRICS = ("MPJPE", "PA-MPJPE", "MPJVE")
 
@@ -196,8 +202,10 @@ def _packed(
     network = _network(kind, settings["network"], state["average"], run)
     weights = save(_stored_tensors(network), metadata={"format": "pt"})
     data, before = str(config.get("data", "")), str(config.get("start_from", ""))
+    sees_pictures = isinstance(recipe.task.data, ImageSettings)
+    shipped_name, shipped_data = _SHIPPED_PEOPLE if sees_pictures else _SHIPPED_MOTION
     command = training_command(
-        recipe, *(("MOCAP", before and "RUN_BEFORE") if is_shipped else (data, before))
+        recipe, *((shipped_name, before and "RUN_BEFORE") if is_shipped else (data, before))
     )
     steps = f"{state['step']} of {recipe.schedule.num_steps} steps"
     entry = ModelEntry(
@@ -208,9 +216,9 @@ def _packed(
         sha256=hashlib.sha256(weights).hexdigest(),
         rate_hz=float(settings.get("data", {}).get("rate_hz", 0.0)),
         skeleton="h36m17",
-        preprocessing="ray_input",
+        preprocessing="crop" if sees_pictures else "ray_input",
         units="metres",
-        training_data=_SHIPPED_DATA if is_shipped else data,
+        training_data=shipped_data if is_shipped else data,
         licence="Apache-2.0" if is_shipped else "your own",
         command=f"{command} ({', '.join(filter(None, (steps, history)))})",
         paper=NETWORKS[kind].paper,
@@ -219,10 +227,6 @@ def _packed(
         is_baseline=_is_baseline(network),
         base=settings.get("lifter", ""),
     )
-    if not entry.lifts_keypoints:
-        entry = replace(entry, preprocessing="crop")
-        if is_shipped:
-            entry = replace(entry, training_data=_SHIPPED_PEOPLE)
     return entry, weights
 
 

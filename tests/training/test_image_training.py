@@ -27,7 +27,7 @@ from pose_core.training.engine import Engine
 from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD, SIGMA_CELLS, heatmap_term
 from pose_core.training.image_validation import HeldOutPeople, ImageAnswer
 from pose_core.training.people_data import people_folders, stored_people
-from pose_core.training.publish import _network, add_user_model
+from pose_core.training.publish import _network, _packed, add_user_model
 from pose_core.training.recipes import TASKS, load_recipe
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.start import train
@@ -244,6 +244,10 @@ def test_a_run_becomes_a_model_that_can_be_run_on_a_video(
         next(measuring)  # the run's own validation counts: there is nothing to measure
     entry = end.value.value
     assert "MPJPE" in entry.metrics["validation"]
+    assert entry.preprocessing == "crop"
+    shipped, _ = _packed(tmp_path / "run", "mine", is_shipped=True)
+    assert "rendered" in shipped.training_data
+    assert "--data PEOPLE" in shipped.command
     assert lifter_of(entry).stage_names[-1] == "fitted skeleton"
     stored, trained = build_network(entry), RunFolder(tmp_path / "run").load_checkpoint(best=True)
     for key, parameter in stored.named_parameters():
