@@ -37,6 +37,16 @@ def heatmap_term(maps: Tensor, places: Tensor) -> Tensor:
     return size**2 * heatmap_loss(maps, target, is_inside)
 
 
+def both_ends(clips: Tensor) -> Tensor:
+    """The first and the last frame of clips (B, T, ...): those between show little that is new."""
+    return clips[:, :: max(1, clips.shape[1] - 1)]
+
+
+def faster_convolutions(network: nn.Module) -> None:
+    """Have its convolutions keep channels last: on the CPU they are up to twice as fast so."""
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
 def is_trained(module: nn.Module) -> bool:
     """Whether the stage of the schedule trains any part of a module."""
     return any(parameter.requires_grad for parameter in module.parameters())

@@ -26,6 +26,8 @@ from pose_core.models.projector import Projector
 from pose_core.training.batches import TrainingData
 from pose_core.training.heatmap_pretraining import (
     PRETRAINING_HEAD,
+    both_ends,
+    faster_convolutions,
     fit_to_people,
     heatmap_term,
     is_trained,
@@ -79,6 +81,7 @@ class PoseMachineImageTask:
     ) -> None:
         config = settings.network
         self.network = PoseMachine(config)
+        faster_convolutions(self.network.front_end)
         self._head = HeatmapHead(config.feature_channels, config.num_joints)
         # Part of the network for as long as it is trained, so that it is saved with it.
         self.network.add_module(PRETRAINING_HEAD, self._head)
@@ -95,6 +98,7 @@ class PoseMachineImageTask:
         """
         images, places = network_images(batch), batch["keypoints"]
         if is_trained(self._head):
+            images, places = both_ends(images), both_ends(places)
             features = self.network.front_end(images.flatten(0, 1))
             heatmap = heatmap_term(self._head(features), places.flatten(0, 1))
             seen = self.network.head(features).unflatten(0, images.shape[:2])

@@ -18,6 +18,8 @@ from pose_core.models.rpsm import HeatmapPretraining, Rpsm, RpsmConfig
 from pose_core.training.batches import TrainingData
 from pose_core.training.heatmap_pretraining import (
     PRETRAINING_HEAD,
+    both_ends,
+    faster_convolutions,
     fit_to_people,
     heatmap_term,
     is_trained,
@@ -65,6 +67,7 @@ class RpsmImageTask:
         self, settings: RpsmImageSettings, training: TrainingData, held_out: TrainingData
     ) -> None:
         self.network = Rpsm(settings.network)
+        faster_convolutions(self.network.front_end)
         self._pretraining = HeatmapPretraining(self.network, settings.network.num_joints)
         # Part of the network for as long as it is trained, so that it is saved with it.
         self.network.add_module(PRETRAINING_HEAD, self._pretraining.head)
@@ -76,8 +79,9 @@ class RpsmImageTask:
         """``heatmap`` of everybody while the head is trained, then ``refinement``, Eq. (2)."""
         images = network_images(batch)
         if is_trained(self._pretraining.head):
-            maps = self._pretraining(images.flatten(0, 1))
-            return {"heatmap": heatmap_term(maps, batch["keypoints"].flatten(0, 1))}
+            maps = self._pretraining(both_ends(images).flatten(0, 1))
+            places = both_ends(batch["keypoints"]).flatten(0, 1)
+            return {"heatmap": heatmap_term(maps, places)}
         pose_range = self.network.pose_range.extent
         valid = batch["has_3d"][:, None].expand(images.shape[:2])
         stages = network(images).stages

@@ -18,7 +18,7 @@ from pose_core.losses.structure_training import weakly_supervised_terms
 from pose_core.models.sapnet import SapNet, SapNetConfig, depth_target, limb_length
 from pose_core.skeleton import H36M_17, joint_map
 from pose_core.training.batches import TrainingData
-from pose_core.training.heatmap_pretraining import heatmap_term
+from pose_core.training.heatmap_pretraining import faster_convolutions, heatmap_term
 from pose_core.training.image_data import ImageSettings, load_image_data, network_images
 from pose_core.training.image_validation import HeldOutPeople, ImageAnswer
 
@@ -63,8 +63,7 @@ class SapNetTask:
         self, settings: SapNetSettings, training: TrainingData, held_out: TrainingData
     ) -> None:
         self.network = SapNet(settings.network)
-        # Convolutions are a fifth faster so, on the CPU.
-        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        faster_convolutions(self.network)
         self.data = training
         self._held_out = HeldOutPeople(held_out, settings.data.validation_samples)
         weights = joint_map(H36M_17, self.network.skeleton).weights

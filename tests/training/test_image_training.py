@@ -223,7 +223,7 @@ def test_rpsm_learns_from_rendered_clips(people_folder, tmp_path):
 
 
 def test_the_pose_machine_learns_from_rendered_clips(people_folder, tmp_path):
-    stages = staged("pose-machine-image", [(20, 3e-3), (60, 1e-2), (80, 1e-2), (5, 3e-4)])
+    stages = staged("pose-machine-image", [(60, 3e-3), (60, 1e-2), (80, 1e-2), (5, 3e-4)])
     before, after, mean_pose, _ = learn("pose-machine-image", people_folder, tmp_path, stages)
     # Intermediate, regressed and corrected pose.
     for name in ("MPJPE stage 1", "MPJPE stage 2", "MPJPE"):
