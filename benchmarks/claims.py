@@ -32,12 +32,15 @@ class Variant:
         Settings that differ from the recipe.
     start : str
         Variant of the same seed whose weights are the first ones.
+    data : {"mocap", "people", "clips"}
+        What it is trained on: motion capture, or drawings of single frames or of clips.
     """
 
     recipe: str
     predict: Predict | None
     changes: Mapping[str, Any] = field(default_factory=dict)
     start: str = ""
+    data: str = "mocap"
 
     def settings(self, seed: int, share_of_steps: float) -> Recipe:
         """The recipe of one seed."""
@@ -166,11 +169,31 @@ _SMALL_REFINER = {
     "schedule.batch": 32,
     "schedule.stages": [{"steps": 3000, "learning_rate": 3e-4, "warmup_steps": 100}],
 }
+# Drawings tell left and right by their colours, which mirror images would exchange.
+_DRAWN = {"task.data.augmentation.mirror": 0.0}
 # The depth of a tenth of the people is known: the losses of structure are for the others.
-_SMALL_SAP_NET = {
+_SMALL_SAP_NET = _DRAWN | {
     f"{_NETWORK}input_size": 64,
     f"{_NETWORK}channels": 32,
     "task.data.share_3d_known": 0.1,
+}
+_SMALL_DRAWN_RPSM = _DRAWN | {
+    f"{_NETWORK}width": 0.125,
+    f"{_NETWORK}image_size": 96,
+    f"{_NETWORK}adapted_size": 128,
+    f"{_NETWORK}hidden_size": 256,
+}
+_PRETRAINING = {
+    "name": "2D",
+    "steps": 2500,
+    "trained": ["front_end", "pretraining_head"],
+    **_STAGE,
+}
+_AFTER_PRETRAINING = {
+    "name": "3D",
+    "steps": 3000,
+    "trained": ["pose_features", "adaption", "recurrent"],
+    **_STAGE,
 }
 _NO_STRUCTURE = {"angle": 0.0, "symmetry": 0.0, "geometry": 0.0}
 _BEFORE_STRUCTURE = [
@@ -220,7 +243,15 @@ def _sap_net(angle: float, symmetry: float, geometry: float) -> Variant:
             "losses": weak | {"symmetry": symmetry},
         },
     ]
-    return Variant("sap-net", None, _SMALL_SAP_NET | {"schedule.stages": stages}, "sap-start")
+    settings = _SMALL_SAP_NET | {"schedule.stages": stages}
+    return Variant("sap-net", None, settings, "sap-start", "people")
+
+
+def _drawn_rpsm(stages: int) -> Variant:
+    """With convolutions over drawings, trained for 2D and then fixed, as in the paper."""
+    settings = _SMALL_DRAWN_RPSM | {f"{_NETWORK}num_stages": stages}
+    settings |= {"schedule.stages": [_AFTER_PRETRAINING]}
+    return Variant("rpsm-image", None, settings, "drawn-start", "clips")
 
 
 VARIANTS = {
@@ -234,7 +265,15 @@ VARIANTS = {
     "tp-net": Variant("tp-net", refined, _SMALL_REFINER),
     "bi-tp-net": Variant("bi-tp-net", refined, _SMALL_REFINER),
     "bi-lstm": Variant("bi-lstm", refined, _SMALL_REFINER | {f"{_NETWORK}hidden": 256}),
-    "sap-start": Variant("sap-net", None, _SMALL_SAP_NET | {"schedule.stages": _BEFORE_STRUCTURE}),
+    "drawn-start": Variant(
+        "rpsm-image", None, _SMALL_DRAWN_RPSM | {"schedule.stages": [_PRETRAINING]}, data="clips"
+    ),
+    "drawn-1": _drawn_rpsm(1),
+    "drawn-2": _drawn_rpsm(2),
+    "drawn-3": _drawn_rpsm(3),
+    "sap-start": Variant(
+        "sap-net", None, _SMALL_SAP_NET | {"schedule.stages": _BEFORE_STRUCTURE}, data="people"
+    ),
     "sap-without": _sap_net(0.0, 0.0, 0.0),
     "sap-geometry": _sap_net(0.0, 0.0, 0.03),
     "sap-all": _sap_net(0.03, 0.05, 0.03),
@@ -290,6 +329,17 @@ CLAIMS = (
         ("rpsm-1", "stage 1"),
         "MPJPE",
         -11.8,
+    ),
+    *(
+        Claim(
+            f"RPSM on drawings: {name} stages",
+            _RPSM,
+            ("drawn-1", "answer"),
+            (variant, "answer"),
+            "MPJPE",
+            paper,
+        )
+        for name, variant, paper in (("two", "drawn-2", -5.7), ("three", "drawn-3", -8.8))
     ),
     *_machine_claims("", "machine", "regressed"),
     *_machine_claims(", intermediate pose before", "machine", "intermediate"),

@@ -2,11 +2,11 @@
 
 Trains the networks that the claims (`claims.py`) compare, small enough for two cores, and prints
 for each claim the paper's relative change beside ours: on people and actions never trained on,
-with a detector's errors, mean and spread over the seeds. ``--people FOLDER`` names rendered people
-(``posestage synthesize``) for the claims of SAP-Net, which sees pictures; without it they are left
-out. Runs that are finished are not trained again, and those that were cut short go on. ``--only
-NAME`` takes the claims whose name holds NAME; ``--steps 0.01`` makes every run shorter, to try the
-program; ``--json FILE`` keeps the figures.
+with a detector's errors, mean and spread over the seeds. ``--people FOLDER`` and ``--clips
+FOLDER`` name drawings of people, single frames and clips (``drawn_people.py``), for the claims of
+networks that see pictures; without them these are left out. Runs that are finished are not trained
+again, and those that were cut short go on. ``--only NAME`` takes the claims whose name holds NAME;
+``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the figures.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from claims import CLAIMS, VARIANTS, Claim, Predict, Variant
+from claims import CLAIMS, VARIANTS, Claim, Predict
 
 from pose_core.data.skipping import SkipLog
 from pose_core.metrics.catalogue import pose_metrics, structure_metrics
@@ -55,16 +55,12 @@ def run_of(name: str, seed: int, options: argparse.Namespace) -> Path:
     variant, folder = VARIANTS[name], options.runs / f"{name}-{seed}"
     start = run_of(variant.start, seed, options) if variant.start else None
     recipe = variant.settings(seed, options.steps)
-    for progress in train(recipe, data_of(variant, options), folder, start_from=start):
+    data = getattr(options, variant.data)
+    for progress in train(recipe, data, folder, start_from=start):
         if progress.validation:
             error = progress.validation["MPJPE"]
             print(f"{folder.name}: step {progress.step}, MPJPE {error:.1f} mm", file=sys.stderr)
     return folder
-
-
-def data_of(variant: Variant, options: argparse.Namespace) -> Path:
-    """What it is trained on."""
-    return options.mocap if variant.predict else options.people
 
 
 def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
@@ -75,7 +71,7 @@ def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
     variant, folder = VARIANTS[name], run_of(name, seed, options)
     recipe = variant.settings(seed, options.steps)
     kind = TASKS[recipe.kind]
-    training, held_out = kind.load(recipe.task, data_of(variant, options), SkipLog())
+    training, held_out = kind.load(recipe.task, getattr(options, variant.data), SkipLog())
     task = kind.make(recipe.task, training, held_out)
     state = RunFolder(folder).load_checkpoint()
     if state is None:
@@ -138,9 +134,10 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def can_measure(claim: Claim, options: argparse.Namespace) -> bool:
     """Whether its data is given."""
-    if VARIANTS[claim.after[0]].predict or options.people:
+    data = VARIANTS[claim.after[0]].data
+    if getattr(options, data):
         return True
-    print(f"{claim.name}: left out, it needs --people FOLDER", file=sys.stderr)
+    print(f"{claim.name}: left out, it needs --{data} FOLDER", file=sys.stderr)
     return False
 
 
@@ -149,7 +146,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mocap", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--people", type=Path, help="folder of rendered people")
+    parser.add_argument("--people", type=Path, help="folder of drawings")
+    parser.add_argument("--clips", type=Path, help="folder of drawings of clips of five frames")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a claim's name")
     parser.add_argument("--steps", type=float, default=1.0, help="share of the steps")
