@@ -55,7 +55,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="any other setting of the recipe, for example task.network.channels=1024; VALUE as "
         "in TOML, and text may go without quotes",
     )
-    parser.add_argument("--start-from", type=Path, metavar="RUN", help="begin with its weights")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="RUN",
+        help="begin with its weights; of another network with the parts that both have",
+    )
     parser.add_argument(
         "--data-workers",
         type=int,

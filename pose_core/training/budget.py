@@ -28,6 +28,9 @@ from pose_core.training.runs import BUNDLED_DATA
 
 _USABLE = 0.9  # of the free memory; the rest is for other programs
 _TIMED_STEPS = 3
+# How far the memory of a few small batches is extrapolated: where drawing the samples takes more
+# than the steps, nothing is known of the steps.
+_BELIEVED_TIMES = 100
 _PATIENCE_S = 600
 _POLL_S = 0.2
 
@@ -49,7 +52,8 @@ class Budget:
     batch : int
         Samples per step that were asked for.
     largest_batch : int
-        Samples per step that fit into the free memory.
+        Samples per step that fit into the free memory; more than a hundred times `batch` are not
+        claimed from so few steps.
     """
 
     peak_memory_bytes: int
@@ -161,7 +165,9 @@ def measure(recipe: Recipe, device: str) -> Budget:
         seconds_per_step=total / recipe.schedule.num_steps,
         seconds=total,
         batch=batch,
-        largest_batch=max(0, int((_USABLE * free - fixed) / per_sample)),
+        largest_batch=max(
+            0, min(int((_USABLE * free - fixed) / per_sample), _BELIEVED_TIMES * batch)
+        ),
     )
 
 

@@ -139,7 +139,7 @@ def _train(run: RunFolder, recipe: Recipe, config: Mapping[str, Any]) -> Iterato
         run.log({"state": "loaded", "skipped": skipped.reasons})
     torch.manual_seed(recipe.schedule.seed)
     task = kind.make(recipe.task, training, held_out)
-    if config["start_from"]:
+    if config["start_from"] and not run.checkpoint_path.exists():
         origin = Path(config["start_from"])
         task.network.load_state_dict(first_weights(origin, task.network))
     workers = machine["data_workers"]

@@ -24,7 +24,13 @@ from pose_core.models.sapnet import limb_length
 from pose_core.skeleton import COCO_17, H36M_17
 from pose_core.training.crops import AS_THEY_ARE, CropData
 from pose_core.training.engine import Engine
-from pose_core.training.heatmap_pretraining import PRETRAINING_HEAD, SIGMA_CELLS, heatmap_term
+from pose_core.training.first_weights import first_weights
+from pose_core.training.heatmap_pretraining import (
+    PRETRAINING_HEAD,
+    SIGMA_CELLS,
+    both_ends,
+    heatmap_term,
+)
 from pose_core.training.image_validation import HeldOutPeople, ImageAnswer
 from pose_core.training.people_data import people_folders, stored_people
 from pose_core.training.publish import _network, _packed, add_user_model
@@ -220,6 +226,30 @@ def test_rpsm_learns_from_rendered_clips(people_folder, tmp_path):
     config = load_recipe("rpsm-image", TINY["rpsm-image"]).to_dict()["task"]["network"]
     network = _network("rpsm", config, state["average"], tmp_path)
     assert network.state_dict().keys() == NETWORKS["rpsm"].build(config).state_dict().keys()
+
+
+def test_the_pose_machine_begins_with_the_convolutions_of_rpsm(people_folder, tmp_path, caplog):
+    stages = staged("rpsm-image", [(2, 1e-3), (1, 1e-3)])
+    learn("rpsm-image", people_folder, tmp_path, stages)
+    stored = RunFolder(tmp_path).load_checkpoint()["average"]
+    network = made(tiny("pose-machine-image"), people_folder).network
+    own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.load_state_dict(first_weights(tmp_path, network))
+    shared = ("front_end.", f"{PRETRAINING_HEAD}.")
+    for name, tensor in network.state_dict().items():
+        expected = stored[name] if name.startswith(shared) else own[name]
+        assert torch.equal(tensor, expected), name
+    assert "lacks head, projector, transformer: begun anew" in caplog.text
+    wider = tiny("pose-machine-image", **{"task.network.width": 0.25})
+    with pytest.raises(DataError, match="of another network"):
+        first_weights(tmp_path, made(wider, people_folder).network)
+
+
+def test_heatmaps_are_learnt_from_both_ends_of_a_clip():
+    clips = torch.arange(10).view(2, 5)
+    assert both_ends(clips).tolist() == [[0, 4], [5, 9]]
+    assert both_ends(clips[:, :2]).tolist() == [[0, 1], [5, 6]]
+    assert both_ends(clips[:, :1]).tolist() == [[0], [5]]
 
 
 def test_the_pose_machine_learns_from_rendered_clips(people_folder, tmp_path):
