@@ -11,21 +11,25 @@ again, and those that were cut short go on. ``--only NAME`` takes the claims who
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from claims import CLAIMS, VARIANTS, Claim, Predict
+from claims import CLAIMS, VARIANTS, Claim, Predict, run_name
 
 from pose_core.data.skipping import SkipLog
 from pose_core.metrics.catalogue import pose_metrics, structure_metrics
 from pose_core.metrics.report import SequenceErrors, mean_error
+from pose_core.models.registry import load_user_models, save_user_model
 from pose_core.skeleton import H36M_17
 from pose_core.training.lifting_data import LiftingData
+from pose_core.training.publish import _packed
 from pose_core.training.recipes import TASKS
 from pose_core.training.run_folder import RunFolder
 from pose_core.training.start import train
+from pose_core.training.tpnet import PredictedPoses
 
 FRAMES, NUM_CLIPS, CLIPS_AT_ONCE = 100, 256, 16
 METRICS = (*pose_metrics(H36M_17.joint_names), *structure_metrics())
@@ -52,8 +56,10 @@ def measure_clips(predict: Predict, network: torch.nn.Module, held_out: LiftingD
 
 def run_of(name: str, seed: int, options: argparse.Namespace) -> Path:
     """Folder of one run, trained (or gone on with, or found)."""
-    variant, folder = VARIANTS[name], options.runs / f"{name}-{seed}"
+    variant, folder = VARIANTS[name], options.runs / run_name(name, seed)
     start = run_of(variant.start, seed, options) if variant.start else None
+    if variant.lifter:
+        make_model(run_of(variant.lifter, seed, options))
     recipe = variant.settings(seed, options.steps)
     data = getattr(options, variant.data)
     for progress in train(recipe, data, folder, start_from=start):
@@ -63,9 +69,15 @@ def run_of(name: str, seed: int, options: argparse.Namespace) -> Path:
     return folder
 
 
+def make_model(run: Path) -> None:
+    """Make what a run came to a model, so that other runs can name it."""
+    if run.name not in load_user_models().entries:
+        save_user_model(*_packed(run, run.name, is_shipped=False))
+
+
 def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
     """Of one run, measured or as they were kept."""
-    kept = options.runs / f"{name}-{seed}" / "figures.json"
+    kept = options.runs / run_name(name, seed) / "figures.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     variant, folder = VARIANTS[name], run_of(name, seed, options)
@@ -83,6 +95,8 @@ def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
             figures = {"answer": task.validate(task.network, torch.device("cpu"))}
     else:
         data = LiftingData(held_out, recipe.task.data, FRAMES, slice(None))
+        if isinstance(task.data, PredictedPoses):
+            data = PredictedPoses(held_out, recipe.task.data, FRAMES, slice(None), task.data.lifter)
         figures = measure_clips(variant.predict, task.network, data)
     kept.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return figures
@@ -154,6 +168,8 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    # Models that are made on the way are not the user's.
+    os.environ["POSESTAGE_DATA_DIR"] = str(options.runs / "models")
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)  # as `posestage train` does
     claims = [c for c in CLAIMS if options.only in c.name and can_measure(c, options)]
