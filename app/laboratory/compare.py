@@ -27,6 +27,7 @@ from app.laboratory.panel import Bench, LabPanel, Obstacle
 from app.laboratory.plots import DASHES, SERIES_COLOURS
 from app.laboratory.stage_strip import StageStrip, StageView
 from app.operations import navigation
+from app.operations.models import title_of
 from app.views.lanes import Lane
 from app.views.truth import lane_top_mm
 from pose_core.analysis.disagreement import disagreement, peaks
@@ -195,7 +196,7 @@ class ComparePanel(LabPanel):
         if len(_available(subject)) > 1:
             return None
         return Obstacle(
-            f"There is nothing to compare {subject.model} with",
+            f"There is nothing to compare {title_of(subject.model)} with",
             "Choose another model in the menu Models, then Pose &gt; 3D Again from the Same 2D.",
         )
 
@@ -318,7 +319,8 @@ def _available(subject: Subject) -> dict[Key, str]:
     for name, run in subject.track.runs.items():
         names = stage_names_of(run)
         for stage, words in enumerate(names):
-            found[name, stage] = f"{name}, {words}" if len(names) > 1 else name
+            title = title_of(name)
+            found[name, stage] = f"{title}, {words}" if len(names) > 1 else title
     return found
 
 

@@ -20,6 +20,7 @@ from app.laboratory.focus import Subject
 from app.laboratory.panel import Bench, LabPanel
 from app.laboratory.plots import Plots, series_pen, truth_pen
 from app.operations import navigation
+from app.operations.models import title_of
 from app.widgets.flow import FlowLayout
 from pose_core.analysis.curves import QUANTITIES, has_angle, joint_curves
 from pose_core.session import ModelRun
@@ -116,7 +117,7 @@ class CurvesPanel(LabPanel):
         if subject is not None and subject.truth is not None:
             names.append(TRUTH)
         for name in names:
-            action = self._menu.addAction(name)
+            action = self._menu.addAction(title_of(name))
             action.setCheckable(True)
             action.setChecked(name not in self._hidden_models)
             action.toggled.connect(lambda is_on, name=name: self.show_model(name, is_on))
@@ -152,7 +153,9 @@ class CurvesPanel(LabPanel):
         for name, run in subject.track.runs.items():
             if name not in hidden:
                 stage = subject.stage if name == subject.model else -1
-                title = f"{name}, {subject.stage_names[stage]}" if name == subject.model else name
+                title = title_of(name)
+                if name == subject.model:
+                    title += f", {subject.stage_names[stage]}"
                 xyz = _positions(run, stage, is_relative)
                 found.append(Series(title, joint_curves(xyz, times_s, joint, quantity)))
         if subject.truth is not None and TRUTH not in hidden:

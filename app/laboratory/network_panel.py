@@ -6,6 +6,7 @@ from PySide6.QtGui import QShowEvent
 
 from app.laboratory.focus import Subject
 from app.laboratory.panel import Bench, LabPanel, Obstacle
+from app.operations.models import title_of
 from pose_core.errors import WeightsError
 from pose_core.models.registry import ModelEntry, installed_models
 
@@ -43,13 +44,13 @@ class NetworkPanel(LabPanel):
         entry = self.models.get(subject.model)
         if entry is None:
             return Obstacle(
-                f"The model {subject.model} is not installed",
+                f"The model {title_of(subject.model)} is not installed",
                 "What it does inside cannot be computed. "
                 + self._advice([name for name, e in self.models.items() if self.applies_to(e)]),
             )
         if not self.applies_to(entry):
             fitting = [name for name, e in self.models.items() if self.applies_to(e)]
-            return Obstacle(f"{subject.model} {self.does_not}", self._advice(fitting))
+            return Obstacle(f"{title_of(subject.model)} {self.does_not}", self._advice(fitting))
         return None
 
     def applies_to(self, entry: ModelEntry) -> bool:
@@ -59,7 +60,7 @@ class NetworkPanel(LabPanel):
     def _advice(self, fitting: Sequence[str]) -> str:
         if fitting:
             return (
-                f"Choose {' or '.join(fitting)} in the menu Models, "
+                f"Choose {' or '.join(map(title_of, fitting))} in the menu Models, "
                 "then Pose &gt; 3D Again from the Same 2D."
             )
         return (

@@ -15,6 +15,7 @@ from app.laboratory.panel import Bench, LabPanel, Obstacle
 from app.laboratory.plots import Plots, name_axis, series_pen, truth_pen
 from app.laboratory.stage_strip import StageStrip, StageView
 from app.operations import navigation
+from app.operations.models import title_of
 from app.views.lanes import Lane
 from app.views.truth import lane_top_mm
 from app.widgets.flow import FlowLayout
@@ -116,7 +117,7 @@ class StagesPanel(LabPanel):
         if len(subject.stages) > 1:
             return None
         return Obstacle(
-            f"{subject.model} has one stage",
+            f"{title_of(subject.model)} has one stage",
             "Choose a model with several, such as RPSM or the pose machine, in the menu Models, "
             "then Pose &gt; 3D Again from the Same 2D.",
         )

@@ -54,9 +54,14 @@ def available_models() -> list[ModelChoice]:
     return [_choice(entry) for entry in entries]
 
 
+def title_of(model: str) -> str:
+    """What a model is called in a text; the user's own, and unknown ones, by their names."""
+    return _TITLES.get(model, model)
+
+
 def _choice(entry: ModelEntry) -> ModelChoice:
     is_own = entry.folder is not None
-    title = entry.name if is_own else _TITLES.get(entry.name, entry.name)
+    title = title_of(entry.name)
     notes = (
         "yours" if is_own else "",
         "baseline" if entry.is_baseline else "",

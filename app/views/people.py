@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.actions import Actions
 from app.operations.context import AppContext
-from app.operations.models import ModelChoice
+from app.operations.models import ModelChoice, title_of
 from pose_core.session import Session, Track
 
 TRACK_ROLE = Qt.ItemDataRole.UserRole
@@ -196,7 +196,7 @@ def facts_of(
     if run is None:
         facts.append(("3D", "not estimated yet"))
         return facts
-    facts.append(("3D by", str(model)))
+    facts.append(("3D by", title_of(str(model))))
     facts.append(("Tested error of this model", model_error))
     if session.body_height_m:
         facts.append(("Scale", f"from the body height you gave, {session.body_height_m:.2f} m"))

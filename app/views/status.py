@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 
 from app.operations.context import AppContext
 from app.operations.estimate import Estimator
+from app.operations.models import title_of
 from app.views.transport import format_time
 from app.widgets.steady_label import SteadyLabel
 
@@ -87,12 +88,13 @@ class StatusBar(QStatusBar):
     def _show_selection(self) -> None:
         track, state = self._context.selected_track, self._context.view_state
         self._selection.setText(track.name if track else "nobody selected")
+        title = title_of(state.model or "")
         if state.model is None:
             self._model.setText("no 3D")
         elif state.num_stages > 1:
-            self._model.setText(f"{state.model}, stage {state.stage + 1} of {state.num_stages}")
+            self._model.setText(f"{title}, stage {state.stage + 1} of {state.num_stages}")
         else:
-            self._model.setText(state.model)
+            self._model.setText(title)
 
     def _show_device(self) -> None:
         wanted = self._context.settings.get("device", "auto")

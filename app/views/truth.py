@@ -9,6 +9,7 @@ from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QToolTip
 
 from app.operations.context import AppContext
+from app.operations.models import title_of
 from app.views.error_readout import ErrorReadout
 from app.views.lanes import ERROR
 from app.views.presenter import stage_xyz
@@ -148,7 +149,7 @@ class TruthPresenter(QObject):
     def _title(self) -> str:
         state = self._context.view_state
         stage = f", stage {state.stage + 1} of {state.num_stages}" if state.num_stages > 1 else ""
-        return f"Error of {state.model}{stage}"
+        return f"Error of {title_of(state.model or '')}{stage}"
 
     # -- joint by joint, on demand ---------------------------------------------------------
 

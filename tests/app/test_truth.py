@@ -151,7 +151,7 @@ def test_errors_of_every_stage_and_frame_are_those_of_the_metrics(
     for frame in (0, 17, T - 1):
         state.set_frame(frame)
         assert_errors_are_right(window, true_xyz, people, stage=1)
-    assert "temporal, stage 2 of 2" in window.truth.readout.text()
+    assert "Temporal, stage 2 of 2" in window.truth.readout.text()
     last = numbers(window)
     qtbot.keyClick(window, "[")
     assert_errors_are_right(window, true_xyz, people, stage=0)

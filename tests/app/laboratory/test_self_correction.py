@@ -178,15 +178,15 @@ def test_other_models_and_frames_without_the_person_say_what_to_do(lab, panel, m
     lab.go_to(20, panel)
     lab.state.set_track(1, "fine", 3)
     assert "fine is not installed" in panel._message.text()
-    assert "Choose pose-machine or machine in the menu Models" in panel._message.text()
+    assert "Choose Pose machine or machine in the menu Models" in panel._message.text()
     run = lab.track.runs["fine"]
     track = replace(lab.track, runs={**lab.track.runs, "temporal": run, "plain": run})
     document = lab.context.document
     after = lab.session.with_tracks((track,))
     document.undo_stack.push(SetTracks(document, "Others", after, Change("poses")))
-    for name in ("temporal", "plain"):
+    for name, title in (("temporal", "Temporal"), ("plain", "plain")):
         lab.state.set_track(1, name, 3)
-        assert f"{name} does not correct itself" in panel._message.text()
+        assert f"{title} does not correct itself" in panel._message.text()
     for name in ("machine", "pose-machine"):
         del panel.models[name]
     lab.state.set_frame(21)

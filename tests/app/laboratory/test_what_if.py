@@ -318,7 +318,7 @@ def test_what_stands_in_the_way_is_said(lab, panel):
     lab.go_to(20, panel)
     lab.state.set_track(1, "fine", 3)
     assert "fine is not installed" in panel._message.text()
-    assert "Choose temporal" in panel._message.text()
+    assert "Choose Temporal" in panel._message.text()
     lab.state.set_track(None, None, 0)
     assert "Nobody is selected" in panel._message.text()
     # A model that has come to have other stages.
