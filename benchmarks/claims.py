@@ -119,12 +119,14 @@ def temporal(network: TemporalConv, batch: dict[str, Tensor]) -> dict[str, Tenso
 
 
 _NETWORK = "task.network."
-_CLIP_LENGTH = 5  # frames: the papers'
+# Clips of five frames, two a second: as in both papers.
+_CLIP_LENGTH, _RATE_HZ = 5, 2.0
 # Heatmaps alone, as the papers have them.
 _SMALL = {
     f"{_NETWORK}coordinate_units": 0,
     f"{_NETWORK}adapted_size": 128,
     f"{_NETWORK}hidden_size": 256,
+    "task.data.rate_hz": _RATE_HZ,
     "schedule.checkpoint_every": 250,
 }
 _SMALL_MACHINE = _SMALL | {

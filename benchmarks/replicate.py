@@ -31,7 +31,9 @@ from pose_core.training.run_folder import RunFolder
 from pose_core.training.start import train
 from pose_core.training.tpnet import PredictedPoses
 
-FRAMES, NUM_CLIPS, CLIPS_AT_ONCE = 100, 256, 16
+# Four seconds or more of a movement, few of which are longer, and about as many frames whatever
+# the rate.
+SECONDS, LEAST_FRAMES, NUM_FRAMES, CLIPS_AT_ONCE = 4.0, 10, 25_600, 16
 METRICS = (*pose_metrics(H36M_17.joint_names), *structure_metrics())
 
 Figures = dict[str, dict[str, float]]  # by method, by metric
@@ -40,7 +42,7 @@ Figures = dict[str, dict[str, float]]  # by method, by metric
 def measure_clips(predict: Predict, network: torch.nn.Module, held_out: LiftingData) -> Figures:
     """Every method's figures on always the same held-out clips."""
     results: dict[str, list[SequenceErrors]] = {}
-    for i in range(0, NUM_CLIPS, CLIPS_AT_ONCE):
+    for i in range(0, NUM_FRAMES // held_out.window, CLIPS_AT_ONCE):
         batch = held_out.draw(CLIPS_AT_ONCE, torch.Generator().manual_seed(i))
         with torch.no_grad():
             methods = predict(network, batch)
@@ -94,9 +96,11 @@ def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
         with torch.no_grad():
             figures = {"answer": task.validate(task.network, torch.device("cpu"))}
     else:
-        data = LiftingData(held_out, recipe.task.data, FRAMES, slice(None))
+        frames = max(LEAST_FRAMES, round(SECONDS * recipe.task.data.rate_hz))
+        shown = (held_out, recipe.task.data, frames, slice(None))
+        data = LiftingData(*shown)
         if isinstance(task.data, PredictedPoses):
-            data = PredictedPoses(held_out, recipe.task.data, FRAMES, slice(None), task.data.lifter)
+            data = PredictedPoses(*shown, task.data.lifter)
         figures = measure_clips(variant.predict, task.network, data)
     kept.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return figures
