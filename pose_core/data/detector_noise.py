@@ -117,9 +117,17 @@ def wander(shape: tuple[int, ...], frames: float, generator: Generator) -> Tenso
     return torch.cat(out, dim=1)
 
 
-def bursts(batch: int, length: int, share: Tensor, longest: int, generator: Generator) -> Tensor:
-    """(B, T) bool: one burst of 1..longest frames with probability `share` (B,)."""
-    start = (torch.rand(batch, generator=generator) * length).long()
+def bursts(
+    batch: int, length: int, share: Tensor, longest_s: float, rate_hz: float, generator: Generator
+) -> Tensor:
+    """(B, T) bool: one burst of 1 frame to `longest_s` with probability `share` (B,).
+
+    It begins anywhere in the sequence. One that is shorter than a round is the end of a round, so
+    that a frame is struck as often in short sequences as in long ones.
+    """
+    whole = max(length, round(_ROUND_S * rate_hz))
+    start = (torch.rand(batch, generator=generator) * whole).long() - (whole - length)
+    longest = int(longest_s * rate_hz)
     span = 1 + (torch.rand(batch, generator=generator) ** 2 * longest).long()
     time = torch.arange(length)[None]
     inside = (time >= start[:, None]) & (time < (start + span)[:, None])
@@ -228,7 +236,7 @@ def _miss_limbs(
     out = rays.clone()
     rows = torch.arange(batch)
     for _ in range(_BURSTS_PER_ROUND * num_rounds(length, rate_hz)):
-        burst = bursts(batch, length, share, int(_LONGEST_MISS_S * rate_hz), generator)
+        burst = bursts(batch, length, share, _LONGEST_MISS_S, rate_hz, generator)
         picked = torch.multinomial(_ASTRAY_WEIGHTS, batch, replacement=True, generator=generator)
         inner, outer = _ASTRAY_PAIRS[picked].unbind(-1)
         other = torch.randint(0, 17, (batch,), generator=generator)
@@ -258,7 +266,7 @@ def _swap_sides(rays: Tensor, share: Tensor, rate_hz: float, generator: Generato
     mirrored = rays[:, :, torch.as_tensor(H36M_17.mirror_index)]
     for _ in range(num_rounds(length, rate_hz)):
         kind = torch.rand(batch, generator=generator)
-        burst = bursts(batch, length, share, int(_LONGEST_SWAP_S * rate_hz), generator)
+        burst = bursts(batch, length, share, _LONGEST_SWAP_S, rate_hz, generator)
         affected = torch.zeros(batch, 17, dtype=torch.bool)
         affected[:, list(_LEGS)] |= (kind < 0.75)[:, None]
         affected[:, list(_ARMS)] |= (kind > 0.25)[:, None]

@@ -6,6 +6,7 @@ import torch
 from pose_core.data.detector_noise import (
     NoiseLevel,
     add_detector_noise,
+    bursts,
     hidden_joints,
     trunk_length,
 )
@@ -115,3 +116,11 @@ def test_perfect_keypoints_are_told_as_perfect():
     offset, scores = errors(standing(20, 30), NoiseLevel(clean_share=1.0))
     assert float(offset.abs().max()) < 1e-5
     assert (scores == 1).all()
+
+
+@pytest.mark.parametrize("length", [1, 5, 25, 100])
+def test_a_frame_is_struck_as_often_in_short_sequences_as_in_long_ones(length):
+    always, generator = torch.ones(20_000), torch.Generator().manual_seed(length)
+    struck = bursts(20_000, length, always, 0.8, RATE_HZ, generator)
+    # One burst of 1 frame to 20 in a round of 100; the end of long ones is cut off.
+    assert float(struck.float().mean()) == pytest.approx(0.071, rel=0.08)
