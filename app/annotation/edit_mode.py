@@ -113,6 +113,13 @@ class EditMode(QObject):
         return frame if self.is_on and self._is_free and self._video.exact_frame == frame else None
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether the present frame could be edited if it were on screen, as it soon is."""
+        state = self._context.view_state
+        is_free = self.is_on and not state.is_playing and not self.obstacle
+        return is_free and self._video.exact_frame != state.frame
+
+    @property
     def frame_3d(self) -> int | None:
         """The frame whose 3D can be edited."""
         state = self._context.view_state

@@ -97,7 +97,10 @@ class EditMouse(QObject):
         if event.button() == Qt.MouseButton.RightButton and joint is not None:
             self._mode.cycle_visibility(joint)
             return True
-        if event.button() != Qt.MouseButton.LeftButton or self._mode.base is None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return False
+        if self._mode.base is None:
+            self._say_why_nothing_moves()
             return False
         self._pressed_at, self._pressed_on = position, joint
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
@@ -111,6 +114,13 @@ class EditMouse(QObject):
             self._doing = _Doing.BESIDE
             return False  # the video pans, or another person is chosen
         return True
+
+    def _say_why_nothing_moves(self) -> None:
+        """Other reasons stand in the sign all the time; a frame is decoded too soon for that."""
+        if self._mode.is_waiting:
+            self._context.notice(
+                "This frame is still being decoded: its joints can be moved in a moment."
+            )
 
     def _press_with_shift(self, joint: int | None) -> None:
         if joint is not None:

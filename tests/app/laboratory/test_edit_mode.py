@@ -286,3 +286,17 @@ def test_a_person_is_added_in_a_box_and_placed(editor):
     for _ in range(3):
         editor.key(Qt.Key.Key_Z, CONTROL)
     assert editor.saved() == before
+
+
+def test_a_drag_before_the_frame_is_decoded_says_to_wait(editor):
+    before, at = editor.saved(), editor.at_joint(WRIST)
+    editor.video.set_preview(True)  # as while a coarse picture stands in for the frame
+    words = []
+    editor.lab.context.noticed.connect(words.append)
+    editor.let_go(editor.pull(at, (40, -30)))
+    assert ["still being decoded" in text for text in words] == [True]
+    assert editor.saved() == before
+    editor.video.set_preview(False)
+    editor.drag(WRIST, (40, -30))
+    assert editor.saved() != before
+    assert len(words) == 1
