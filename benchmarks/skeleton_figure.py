@@ -5,9 +5,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from pose_core.palette import LEFT, RIGHT
 from pose_core.skeleton import H36M_17
 
-_COLOURS = {"left": "#1f77b4", "right": "#d95f02", "middle": "#555555"}
+# The middle is light in the palette, for pictures; here it lies on white.
+_COLOURS = {
+    "left": [value / 255 for value in LEFT],
+    "right": [value / 255 for value in RIGHT],
+    "middle": "#555555",
+}
 _TURN_DEG = 35.0  # from the view of the camera, to see the depth
 _REACH_M = 1.0
 
@@ -36,13 +42,17 @@ def save_side_by_side(
             _draw(axis, points)
             if axis in axes[0]:
                 axis.set_title(title, fontsize=10)
-            if title != "2D":
+            if title == "2D":
+                axis.invert_yaxis()
+                axis.set_aspect("equal", adjustable="datalim")
+            else:
                 axis.set_xlim(-_REACH_M, _REACH_M)
                 axis.set_ylim(_REACH_M, -_REACH_M)
+                axis.set_aspect("equal", adjustable="box")
         row[0].set_ylabel(moment, fontsize=9)
     figure.supxlabel(
         f"3D seen {_TURN_DEG:.0f} degrees from the side of the camera, squares of "
-        f"{2 * _REACH_M:.1f} m, pelvis in the middle; left blue, right orange",
+        f"{2 * _REACH_M:.1f} m, pelvis in the middle; left orange, right blue",
         fontsize=9,
     )
     figure.savefig(path, dpi=90)
@@ -59,7 +69,5 @@ def _draw(axis, points: np.ndarray) -> None:  # noqa: ANN001 - matplotlib has no
     for first, second in H36M_17.bones:
         colour = _COLOURS[H36M_17.side(second)]
         axis.plot(*points[[first, second]].T, color=colour, linewidth=2, solid_capstyle="round")
-    axis.set_aspect("equal", adjustable="datalim" if not axis.yaxis_inverted() else "box")
-    axis.invert_yaxis()
     axis.set_xticks([])
     axis.set_yticks([])

@@ -14,6 +14,8 @@ _TITLES = {
     "rpsm": "RPSM",
     "pose-machine": "Pose machine",
     "sap-net": "SAP-Net",
+    "rpsm-image": "RPSM on pictures",
+    "pose-machine-image": "Pose machine on pictures",
     "tp-net": "TP-Net",
     "bi-tp-net": "Bi-TP-Net",
 }
