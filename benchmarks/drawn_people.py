@@ -10,7 +10,6 @@ colours.
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import cv2
@@ -88,7 +87,6 @@ def main() -> None:
     for settings in sorted(options.people.glob("*/settings.json")):
         folder = settings.parent
         out = options.out / folder.name
-        shutil.rmtree(out, ignore_errors=True)
         draw_folder(folder, out, options.size)
         print(out)
 

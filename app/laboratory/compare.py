@@ -317,9 +317,8 @@ def _available(subject: Subject) -> dict[Key, str]:
     if subject.truth_xyz is not None:
         found[TRUTH] = "truth"
     for name, run in subject.track.runs.items():
-        names = stage_names_of(run)
+        names, title = stage_names_of(run), title_of(name)
         for stage, words in enumerate(names):
-            title = title_of(name)
             found[name, stage] = f"{title}, {words}" if len(names) > 1 else title
     return found
 

@@ -33,14 +33,15 @@ def first_weights(origin: Path, network: nn.Module) -> dict[str, Tensor]:
     Raises
     ------
     DataError
-        If there are no weights, or no part of the network is in them.
+        If there are no weights, or nothing that the network learns is in them.
     """
     own, stored = network.state_dict(), _stored(origin)
     parts, others = _shapes_by_part(own), _shapes_by_part(stored)
     taken = {part for part, shapes in parts.items() if others.get(part) == shapes}
-    if not taken:
+    learnt = {_part(name) for name, _ in network.named_parameters()}
+    if not taken & learnt:
         raise DataError(
-            f"The weights {origin} are of another network: it shares no part with this one.",
+            f"The weights {origin} are of another network: it shares nothing learnt with this one.",
             "Start from a run or a model whose network is the same, or begins like this one.",
         )
     if fresh := parts.keys() - taken:
