@@ -168,7 +168,7 @@ _SMALL_TEMPORAL = {
 _SMALL_SINGLE_FRAME = _SMALL_TEMPORAL | {f"{_NETWORK}kernel_sizes": [1, 1, 1]}
 _SMALL_REFINER = {
     "schedule.batch": 32,
-    "schedule.stages": [{"steps": 3000, "learning_rate": 3e-4, "warmup_steps": 100}],
+    "schedule.stages": [{"steps": 2000, "learning_rate": 3e-4, "warmup_steps": 100}],
 }
 # Drawings tell left and right by their colours, which mirror images would exchange.
 _DRAWN = {"task.data.augmentation.mirror": 0.0}

@@ -6,20 +6,28 @@ with a detector's errors, mean and spread over the seeds. ``--people FOLDER`` an
 FOLDER`` name drawings of people, single frames and clips (``drawn_people.py``), for the claims of
 networks that see pictures; without them these are left out. Runs that are finished are not trained
 again, and those that were cut short go on. ``--only NAME`` takes the claims whose name holds NAME;
-``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the figures.
+``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the table.
+
+``--record FILE`` keeps the figures of every run. Those that are in FILE already, and were made with
+the settings of today, are taken from there: ``python benchmarks/replicate.py --record
+docs/replication.json`` prints the table of `docs/replication.md` and trains nothing.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from claims import CLAIMS, VARIANTS, Claim, Predict, run_name
+from claims import CLAIMS, VARIANTS, Claim, Predict, Variant, run_name
 
+from pose_core.atomic_file import atomic_write
 from pose_core.data.skipping import SkipLog
+from pose_core.errors import DataError
 from pose_core.metrics.catalogue import pose_metrics, structure_metrics
 from pose_core.metrics.report import SequenceErrors, mean_error
 from pose_core.models.registry import load_user_models, save_user_model
@@ -81,6 +89,61 @@ def make_model(run: Path) -> None:
     """Make what a run came to a model, so that other runs can name it."""
     if run.name not in load_user_models().entries:
         save_user_model(*_packed(run, run.name, is_shipped=False))
+
+
+class Record:
+    """Figures of runs in one file, so that they outlast the runs.
+
+    Parameters
+    ----------
+    path : Path, optional
+        None for a record that is not kept.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._runs: dict[str, Any] = {}
+        if path and path.exists():
+            self._runs = json.loads(path.read_text(encoding="utf-8"))
+
+    def find(self, name: str, seed: int, steps: float) -> Figures | None:
+        """The figures of a run, if they were made with the settings of today."""
+        known = self._runs.get(run_name(name, seed))
+        if known is None or known["settings"] != fingerprint(name, seed, steps):
+            return None
+        return known["figures"]
+
+    def add(self, name: str, seed: int, steps: float, figures: Figures) -> None:
+        """Keep the figures of a run."""
+        rounded = {
+            method: {metric: round(error, 3) for metric, error in errors.items()}
+            for method, errors in figures.items()
+        }
+        self._runs[run_name(name, seed)] = {
+            "settings": fingerprint(name, seed, steps),
+            "figures": rounded,
+        }
+        if self.path:
+            text = json.dumps(dict(sorted(self._runs.items())), indent=1)
+            with atomic_write(self.path, DataError) as file:
+                file.write(text.encode() + b"\n")
+
+
+def fingerprint(name: str, seed: int, steps: float) -> str:
+    """Tells the settings of a run, and of the runs that it stands on, from any others."""
+    settings = [
+        variant.settings(seed, steps).to_dict() | {"about": ""} for variant in with_origins(name)
+    ]
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def with_origins(name: str) -> Iterator[Variant]:
+    """A variant and those whose weights or poses it is given."""
+    yield VARIANTS[name]
+    for origin in (VARIANTS[name].start, VARIANTS[name].lifter):
+        if origin:
+            yield from with_origins(origin)
 
 
 def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
@@ -157,19 +220,34 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def can_measure(claim: Claim, options: argparse.Namespace) -> bool:
-    """Whether its data is given."""
-    data = VARIANTS[claim.after[0]].data
-    if getattr(options, data):
-        return True
-    print(f"{claim.name}: left out, it needs --{data} FOLDER", file=sys.stderr)
-    return False
+    """Whether the data that its networks are trained on is given."""
+    needed = VARIANTS[claim.after[0]].data
+    return bool(options.runs and options.mocap and getattr(options, needed))
+
+
+def by_seed(claim: Claim, options: argparse.Namespace, record: Record) -> list[dict[str, Figures]]:
+    """Figures of both variants, of every seed for which they are recorded or can be made."""
+    found: list[dict[str, Figures]] = []
+    for seed in range(options.seeds):
+        figures: dict[str, Figures] = {}
+        for name in (claim.before[0], claim.after[0]):
+            known = record.find(name, seed, options.steps)
+            if known is None and can_measure(claim, options):
+                known = figures_of(name, seed, options)
+                record.add(name, seed, options.steps, known)
+            if known is not None:
+                figures[name] = known
+        if {claim.before[0], claim.after[0]} <= figures.keys():
+            found.append(figures)
+    return found
 
 
 def main() -> int:
     """Train what is missing, measure, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mocap", type=Path)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("mocap", type=Path, nargs="?")
+    parser.add_argument("--runs", type=Path, help="folder of the runs")
+    parser.add_argument("--record", type=Path, help="file of figures, to take and to keep")
     parser.add_argument("--people", type=Path, help="folder of drawings")
     parser.add_argument("--clips", type=Path, help="folder of drawings of clips of five frames")
     parser.add_argument("--seeds", type=int, default=3)
@@ -179,15 +257,18 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     # Models that are made on the way are not the user's.
-    os.environ["POSESTAGE_DATA_DIR"] = str(options.runs / "models")
+    if options.runs:
+        os.environ["POSESTAGE_DATA_DIR"] = str(options.runs / "models")
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)  # as `posestage train` does
-    claims = [c for c in CLAIMS if options.only in c.name and can_measure(c, options)]
-    needed = sorted({variant for c in claims for variant, _ in (c.before, c.after)})
-    by_seed = [
-        {name: figures_of(name, seed, options) for name in needed} for seed in range(options.seeds)
-    ]
-    rows = [row(claim, by_seed) for claim in claims]
+    record, rows = Record(options.record), []
+    for claim in CLAIMS:
+        if options.only not in claim.name:
+            continue
+        if seeds := by_seed(claim, options, record):
+            rows.append(row(claim, seeds))
+        else:
+            print(f"{claim.name}: left out, no figures and no data to train on", file=sys.stderr)
     print("\n".join(table(rows)))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
