@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.operations.context import AppContext
+from app.training.beginnings import beginnings
 from app.training.budget_line import BudgetLine
 from app.training.data_choice import DataChoice
 from app.training.recipe_facts import RecipeFacts, facts_of_recipe, facts_of_run
@@ -159,9 +160,8 @@ class NewRunDialog(RunDialog):
         if self._like is not None and facts.start_from:
             self.begin_with.addItem(f"What {self._like.name} began with", facts.start_from)
         self.begin_with.addItem("Random weights", "")
-        for run in self._runs.listed:
-            if run.recipe_kind == facts.kind and run.step:
-                self.begin_with.addItem(f"The weights of {run.name}", str(run.path))
+        for text, path in beginnings(facts, self._runs.listed):
+            self.begin_with.addItem(text, str(path))
         wanted = self._like.name if self._like else Path(name).stem
         self.name.setText(free_name(self._runs, wanted))
         self._update()

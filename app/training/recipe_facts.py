@@ -1,7 +1,7 @@
 """What the window says of a recipe; read without importing PyTorch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class RecipeFacts:
         The user's files of 2D; None for networks that see keypoints and have no use for them.
     start_from : str
         What a run began with; empty for random weights.
+    network : mapping
+        Settings of the network that the recipe names.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class RecipeFacts:
     data: str = ""
     annotations: tuple[str, ...] | None = None
     start_from: str = ""
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 def facts_of_recipe(name: str) -> RecipeFacts:
@@ -64,7 +67,8 @@ def facts_of_run(run: Path) -> RecipeFacts:
 def _facts(values: Mapping[str, Any], name: str) -> RecipeFacts:
     try:
         schedule = values["schedule"]
-        annotations = values.get("task", {}).get("data", {}).get("annotations")
+        task = values.get("task", {})
+        annotations = task.get("data", {}).get("annotations")
         return RecipeFacts(
             kind=str(values["kind"]),
             about=str(values.get("about", "")),
@@ -74,6 +78,7 @@ def _facts(values: Mapping[str, Any], name: str) -> RecipeFacts:
             data=str(values.get("data", "")),
             annotations=None if annotations is None else tuple(map(str, annotations)),
             start_from=str(values.get("start_from", "")),
+            network=dict(task.get("network", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{name} is no recipe: {error!r}.", "Choose another one.") from error

@@ -18,7 +18,7 @@ from app.training.service import Runs
 
 
 class RunDialog(QDialog):
-    """Grows with its rows: lines that wrap need more height than a layout asks for by itself.
+    """As high as its rows: lines that wrap need more height than a layout asks for by itself.
 
     Parameters
     ----------
@@ -55,10 +55,18 @@ class RunDialog(QDialog):
         is_done = super().event(event)
         # Of other events one is the last: the dialog is no more.
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Show):
-            layout = self.layout()
-            if layout is not None:
-                self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+            self._fit_height()
         return is_done
+
+    def _fit_height(self) -> None:
+        """Take the height that the rows need, unless the user has made the dialog higher."""
+        layout = self.layout()
+        if layout is None:
+            return
+        was_fitted = self.height() == self.minimumHeight()
+        self.setMinimumHeight(layout.totalHeightForWidth(self.width()))
+        if was_fitted:
+            self.resize(self.width(), self.minimumHeight())
 
 
 def device_box(settings: Settings) -> QComboBox:

@@ -368,6 +368,20 @@ def test_every_recipe_can_be_chosen(dialog):
         assert dialog.wanted().steps is dialog.wanted().batch is None
 
 
+def test_the_dialog_is_as_high_as_its_rows(dialog, qtbot):
+    dialog.open()
+    for name in ("pose-machine-image", "temporal"):
+        dialog.recipe.setCurrentIndex(dialog.recipe.findData(name))
+        dialog._on_recipe_chosen()
+        rows = dialog.layout().totalHeightForWidth
+        qtbot.waitUntil(lambda: dialog.height() == rows(dialog.width()))  # noqa: B023
+    dialog.resize(dialog.width(), 800)
+    dialog.recipe.setCurrentIndex(dialog.recipe.findData("pose-machine-image"))
+    dialog._on_recipe_chosen()
+    qtbot.wait(50)
+    assert dialog.height() == 800
+
+
 def test_memory_and_time_are_measured_again_only_where_they_change(dialog, monkeypatch, qtbot):
     asked = []
     budget = Budget(1_000_000_000, 4_000_000_000, 0.1, 1200.0, 128, 900)
