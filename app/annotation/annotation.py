@@ -6,28 +6,24 @@ from PySide6.QtCore import QObject, Signal
 
 from app.actions import Actions
 from app.annotation.box_mouse import BoxMouse
+from app.annotation.edit_lanes import EditLanes
 from app.annotation.edit_mode import ALL_JOINTS, ARROWS, FAR_PX, EditMode
 from app.annotation.edit_mouse import EditMouse
 from app.annotation.overlay import EditOverlay
 from app.annotation.pose_mouse import PoseMouse
 from app.annotation.pose_overlay import PoseOverlay
-from app.document import Change, StepCommand
+from app.document import StepCommand
 from app.operations import rearrange_people
 from app.operations.context import AppContext
 from app.operations.edit_keypoints import KeypointEditor, joint_count
 from app.operations.edit_people import add_person, fill_in
 from app.operations.estimate import Estimator
 from app.operations.find_in_box import BoxFinder
-from app.views.lanes import Rgb
 from app.views.presenter import Presenter
 from app.views.skeleton3d import Skeleton3DView
 from app.views.timeline import Timeline
 from app.views.video import VideoView
 from pose_core.analysis.keypoint_edits import FramePose, standing_in_box
-from pose_core.poses import Keypoints2D
-
-EDITS = "Edited"
-EDITED: Rgb = (240, 228, 66)  # yellow of the Okabe-Ito set
 
 
 class Annotation(QObject):
@@ -65,8 +61,7 @@ class Annotation(QObject):
         self._action = actions["edit.keypoints"]
         self._presenter = presenter
         self._video = video
-        self._timeline = timeline
-        self._lane_of: Keypoints2D | None = None  # whose edits are in the timeline
+        self.lanes = EditLanes(context, timeline)
         self.editor = KeypointEditor(context)
         self.mode = EditMode(context, estimator, self.editor, video)
         self.mouse = EditMouse(context, self.mode, video)
@@ -81,8 +76,6 @@ class Annotation(QObject):
         self.editor.follower.working_changed.connect(self.pose_overlay.follow)
         context.view_state.stage_changed.connect(self.pose_overlay.follow)
         estimator.merged.connect(self.editor.follow_estimate)
-        context.document.changed.connect(self._on_document_changed)
-        context.view_state.track_changed.connect(self._show_lane)
 
     def conditions(self) -> dict[str, bool]:
         """What the actions of editing need, see `ActionSpec.needs`."""
@@ -175,31 +168,3 @@ class Annotation(QObject):
         if self.editor.follower.is_working:
             parts.append("the 3D follows...")
         self.state_changed.emit(", ".join(parts))
-
-    # -- the lane of the timeline ----------------------------------------------------------
-
-    def _on_document_changed(self, change: Change) -> None:
-        """A mark at each frame that was edited; of a part of the clip where only that is another.
-
-        Another name is no reason to look through a long clip again.
-        """
-        track = self._context.selected_track
-        is_part = change.kind == "poses" and change.end >= 0 and self._timeline.has_lane(EDITS)
-        if track is None or not is_part or not track.keypoints.edited_mask.any():
-            self._show_lane()
-        elif track.keypoints is not self._lane_of:
-            part = track.keypoints.part(change.start, change.end)
-            self._timeline.change_lane(EDITS, change.start, part.edited_mask)
-            self._lane_of = track.keypoints
-
-    def _show_lane(self) -> None:
-        """A mark at each frame that was edited; no lane where none was."""
-        track = self._context.selected_track
-        keypoints = track.keypoints if track else None
-        if keypoints is self._lane_of:
-            return
-        self._lane_of = keypoints
-        if keypoints is None or not keypoints.edited_mask.any():
-            self._timeline.remove_lane(EDITS)
-        else:
-            self._timeline.add_lane(EDITS, keypoints.edited_mask, "marks", EDITED)

@@ -20,6 +20,7 @@ from pose_core.analysis.keypoint_edits import (
     shifted,
     span_around,
 )
+from pose_core.analysis.pose_edits import edited_in_3d
 from pose_core.models.registry import installed_models
 from pose_core.poses import Keypoints2D
 from pose_core.session import Track
@@ -171,9 +172,10 @@ class KeypointEditor(QObject):
         """Go to the next (1) or previous (-1) frame that was edited or has a note."""
         track, state = self._context.selected_track, self._context.view_state
         session = self._context.document.session
-        frames = np.flatnonzero(track.keypoints.edited_mask) if track else np.zeros(0, int)
-        if session is not None:
-            frames = np.union1d(frames, noted_frames(session))
+        frames = noted_frames(session) if session else np.zeros(0, int)
+        if track is not None:
+            frames = np.union1d(frames, np.flatnonzero(track.keypoints.edited_mask))
+            frames = np.union1d(frames, np.flatnonzero(edited_in_3d(track, state.model)))
         frames = frames[frames > state.frame] if direction > 0 else frames[frames < state.frame]
         if len(frames):
             go_to(state, int(frames[0 if direction > 0 else -1]))

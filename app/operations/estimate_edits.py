@@ -10,9 +10,9 @@ from app.operations.context import AppContext
 from app.operations.estimate import Estimator
 from app.operations.lift import lift_with_model
 from app.operations.merge_tracks import KEPT_SOURCES
-from pose_core.analysis.pose_edits import edited_frames
+from pose_core.analysis.pose_edits import edited_in_3d
 from pose_core.inference.records import EstimateSettings
-from pose_core.session import Session, Track
+from pose_core.session import Session
 
 
 class Start(Protocol):
@@ -42,7 +42,7 @@ def ask_and_lift(context: AppContext, estimator: Estimator) -> None:
     session, model = context.document.session, estimator.settings().model
     if session is None:
         return
-    edited = [_edited_in_3d(track, model) for track in session.tracks]
+    edited = [edited_in_3d(track, model) for track in session.tracks]
     _ask_and_start(
         context,
         int(np.any(edited, axis=0).sum()),
@@ -59,14 +59,8 @@ def num_edited_frames(session: Session, settings: EstimateSettings) -> int:
     for track in session.tracks:
         sources = np.asarray(track.keypoints.sources)[part]
         edited[part] |= np.isin(sources, KEPT_SOURCES).any(axis=1)
-        edited[part] |= _edited_in_3d(track, settings.model)[part]
+        edited[part] |= edited_in_3d(track, settings.model)[part]
     return int(edited.sum())
-
-
-def _edited_in_3d(track: Track, model: str) -> np.ndarray:
-    """(T,) bool: frames of a person in which somebody has changed the 3D of a model."""
-    run = track.runs.get(model)
-    return edited_frames({} if run is None else run.meta, len(track.keypoints))
 
 
 def _ask_and_start(

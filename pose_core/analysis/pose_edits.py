@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pose_core.geometry import rotation_between, similarity_fit
-from pose_core.session import ModelRun
+from pose_core.session import ModelRun, Track
 from pose_core.skeleton import H36M_17
 
 PARENTS = H36M_17.parents
@@ -119,6 +119,12 @@ def edited_frames(meta: Mapping[str, object], num_frames: int) -> np.ndarray:
         (frames for what, frames, _ in _notes(meta) if what == "move" or what in _OF_ALL_JOINTS),
         num_frames,
     )
+
+
+def edited_in_3d(track: Track, model: str | None) -> np.ndarray:
+    """(T,) bool: frames of a person in which somebody has changed the 3D of a model."""
+    run = track.runs.get(model or "")
+    return edited_frames({} if run is None else run.meta, len(track.keypoints))
 
 
 def edits_in(meta: Mapping[str, object], mask: np.ndarray) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from scipy.optimize import least_squares
 
+from app.annotation.edit_lanes import EDITS_3D
 from app.annotation.pose_grip import Grip, Way
 from app.views.orbit import Orbit, from_scene, project, to_scene
 from pose_core.analysis.pose_edits import limb
@@ -234,6 +235,25 @@ def test_drags_are_steps_and_only_what_is_held_moves(hand):
     assert "edits" not in lab.run.meta
     hand.stack.redo()
     np.testing.assert_array_equal(lab.run.poses.stages, after.stages)
+
+
+def test_frames_edited_in_3d_have_marks_and_are_found(hand):
+    lab, frame = hand.lab, hand.lab.state.frame
+    timeline, go = lab.window.timeline, lab.window.actions_table
+    assert not timeline.has_lane(EDITS_3D)
+    hand.drag(WRIST, PULLED)
+    np.testing.assert_array_equal(np.flatnonzero(timeline._lanes[EDITS_3D].values), [frame])
+    for step, action in ((-3, "go.next_edit"), (3, "go.previous_edit")):
+        lab.state.set_frame(frame + step)
+        go[action].trigger()
+        assert lab.state.frame == frame
+    shown = lab.state.track_id, lab.state.model, lab.state.num_stages
+    lab.state.set_track(None, None, 0)
+    assert not timeline.has_lane(EDITS_3D)
+    lab.state.set_track(*shown)
+    assert timeline.has_lane(EDITS_3D)
+    hand.stack.undo()
+    assert not timeline.has_lane(EDITS_3D)
 
 
 def test_keys_say_how_a_joint_follows(hand):

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
-from app.annotation.annotation import EDITS
+from app.annotation.edit_lanes import EDITS
 from app.operations import edit_keypoints
 from pose_core.analysis.edited_lift import lift_edit
 from pose_core.analysis.keypoint_edits import ABSENT, OCCLUDED, VISIBLE
