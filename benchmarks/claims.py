@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pose_core.inference.self_correction import correct
+from pose_core.inference.self_correction import CorrectionConfig, correct
 from pose_core.losses.joint_aware import JointAwareWeights
 from pose_core.models.pose_machine import PoseMachine
 from pose_core.models.rpsm import Rpsm
@@ -86,6 +86,12 @@ def all_stages(network: Rpsm, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"stage {k + 1}": poses.view_as(seen) for k, poses in enumerate(stages)}
 
 
+# The paper discards a correction that moves the robust joints by more than 20 mm. Its network errs
+# by 68 mm and ours by 156, so that the same share of an error is 46 mm.
+FARTHER = ", up to 46 mm"
+_CORRECTIONS = {"": CorrectionConfig(), FARTHER: CorrectionConfig(tau_mm=46.0)}
+
+
 def corrected(network: PoseMachine, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The pose machine: as it is, corrected by the seen 2D pose, corrected by the true one."""
     features = batch["features"]
@@ -96,8 +102,10 @@ def corrected(network: PoseMachine, batch: dict[str, Tensor]) -> dict[str, Tenso
         seen, scores = features[..., :2].flatten(0, 1), features[..., 2].flatten(0, 1)
         true_2d = batch["keypoints_2d"].flatten(0, 1)
         poses["regressed"] = output.stages[1]
-        poses["corrected"] = correct(network.projector, intermediate, seen, weights=scores).poses
-        poses["corrected by true 2D"] = correct(network.projector, intermediate, true_2d).poses
+        for name, config in _CORRECTIONS.items():
+            start = network.projector, intermediate
+            poses[f"corrected{name}"] = correct(*start, seen, config, scores).poses
+            poses[f"corrected by true 2D{name}"] = correct(*start, true_2d, config).poses
     return {method: xyz.view_as(features) for method, xyz in poses.items()}
 
 
@@ -288,38 +296,34 @@ VARIANTS = {
 }
 
 
-def _machine_claims(remark: str, variant: str, uncorrected: str) -> tuple[Claim, ...]:
-    """What self-correction is worth.
+_WANG = "Wang et al. 2019, Table 5"
+
+
+def _test_claims(
+    variant: str, uncorrected: str, remark: str = "", how: str = ""
+) -> tuple[Claim, ...]:
+    """What self-correction is worth at test.
 
     The paper says that "w/o SSC test" the correction is disabled, not which of the two poses is
     then the answer: the regressed one, which zero steps give, or the intermediate one.
     """
-    before, source = (variant, uncorrected), "Wang et al. 2019, Table 5"
+    before = (variant, uncorrected)
+    by_seen, by_true = (variant, f"corrected{how}"), (variant, f"corrected by true 2D{how}")
     return (
-        Claim(
-            f"self-correction at test{remark}",
-            source,
-            before,
-            (variant, "corrected"),
-            "MPJPE",
-            -5.9,
-        ),
-        Claim(
-            f"correction in training{remark}",
-            source,
-            ("machine-without", "intermediate"),
-            before,
-            "MPJPE",
-            -15.6,
-        ),
-        Claim(
-            f"correction by true 2D{remark}",
-            source,
-            before,
-            (variant, "corrected by true 2D"),
-            "MPJPE",
-            -12.2,
-        ),
+        Claim(f"self-correction at test{remark}", _WANG, before, by_seen, "MPJPE", -5.9),
+        Claim(f"correction by true 2D{remark}", _WANG, before, by_true, "MPJPE", -12.2),
+    )
+
+
+def _training_claim(variant: str, uncorrected: str, remark: str = "") -> Claim:
+    """What self-correction is worth in training, before that of the test."""
+    return Claim(
+        f"correction in training{remark}",
+        _WANG,
+        ("machine-without", "intermediate"),
+        (variant, uncorrected),
+        "MPJPE",
+        -15.6,
     )
 
 
@@ -353,9 +357,13 @@ CLAIMS = (
         )
         for name, variant, paper in (("two", "drawn-2", -5.7), ("three", "drawn-3", -8.8))
     ),
-    *_machine_claims("", "machine", "regressed"),
-    *_machine_claims(", intermediate pose before", "machine", "intermediate"),
-    *_machine_claims(", no joint dropout", "machine-undropped", "regressed"),
+    *_test_claims("machine", "regressed"),
+    *_test_claims("machine", "regressed", FARTHER, FARTHER),
+    *_test_claims("machine", "intermediate", ", intermediate pose before"),
+    *_test_claims("machine-undropped", "regressed", ", no joint dropout"),
+    _training_claim("machine", "regressed"),
+    _training_claim("machine", "intermediate", ", intermediate pose"),
+    _training_claim("machine-undropped", "regressed", ", no joint dropout"),
     Claim(
         "SAP-Net: losses of structure",
         f"{_SAP}, Table 3",
