@@ -104,11 +104,12 @@ def disagreement_mm(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> float
 
 def disagreement_rows(answers: dict[str, dict[str, np.ndarray]]) -> list[str]:
     """The matrix of disagreements; its diagonal is left empty."""
-    heads = "".join(f"{name[:12]:>14}" for name in answers)
+    width = 2 + max(map(len, answers))
+    heads = "".join(f"{name:>{width}}" for name in answers)
     lines = [f"{'mm, PA, between two lifters':<28}{heads}"]
     for name, own in answers.items():
         cells = [
-            f"{'-':>14}" if other == name else f"{disagreement_mm(own, theirs):14.1f}"
+            f"{'-':>{width}}" if other == name else f"{disagreement_mm(own, theirs):{width}.1f}"
             for other, theirs in answers.items()
         ]
         lines.append(f"{name[:28]:<28}{''.join(cells)}")

@@ -45,8 +45,9 @@ def test_shipped_models_come_first_then_baselines_then_the_users():
     titles = {c.name: c.title for c in choices}
     assert titles["sap-net"] == "SAP-Net (demonstration)"
     assert titles["rpsm-image"] == "RPSM on pictures (demonstration)"
+    assert titles["pose-machine-image"] == "Pose machine on pictures (demonstration)"
     demonstrations = {e.name for e in shipped if e.caution}
-    assert {"sap-net", "rpsm-image"} <= demonstrations
+    assert {"sap-net", "rpsm-image", "pose-machine-image"} <= demonstrations
     for choice in choices:  # what not to expect of it is said wherever its error is
         is_one = choice.name in demonstrations
         assert ("real video" in choice.error) == ("real video" in choice.description) == is_one
