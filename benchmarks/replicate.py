@@ -28,8 +28,10 @@ from claims import CLAIMS, VARIANTS, Claim, Predict, Variant, run_name
 from pose_core.atomic_file import atomic_write
 from pose_core.data.skipping import SkipLog
 from pose_core.errors import DataError
+from pose_core.inference.evaluate import illegal_angles
+from pose_core.losses.structure import HINGES
 from pose_core.metrics.catalogue import pose_metrics, structure_metrics
-from pose_core.metrics.report import SequenceErrors, mean_error
+from pose_core.metrics.report import Metric, SequenceErrors, mean_error
 from pose_core.models.registry import load_user_models, save_user_model
 from pose_core.skeleton import H36M_17
 from pose_core.training.lifting_data import LiftingData
@@ -43,7 +45,11 @@ from pose_core.training.tpnet import PredictedPoses
 # the rate.
 SECONDS, LEAST_FRAMES, NUM_FRAMES, CLIPS_AT_ONCE = 4.0, 10, 25_600, 16
 FEWEST_FRAMES = 3  # an acceleration takes as many
-METRICS = (*pose_metrics(H36M_17.joint_names), *structure_metrics())
+METRICS = (
+    *pose_metrics(H36M_17.joint_names),
+    *structure_metrics(),
+    Metric("illegal angles %", "%", illegal_angles, HINGES),
+)
 
 Figures = dict[str, dict[str, float]]  # by method, by metric
 

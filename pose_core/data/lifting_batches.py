@@ -76,12 +76,15 @@ class LiftingBatch:
         Frames inside the recording.
     keypoints_2d : (B, T, J, 2) Tensor
         Where the keypoints would be among the features if the detector did not err.
+    rays : (B, T, J, 2) Tensor
+        The same as x / z and y / z of the turned camera.
     """
 
     features: Tensor
     target: Tensor
     valid: Tensor
     keypoints_2d: Tensor
+    rays: Tensor
 
 
 @dataclass(eq=False)
@@ -205,7 +208,8 @@ def to_lifting_batch(
     relative = camera_xyz - camera_xyz[:, :, :1]
     target = relative @ true_turn.transpose(-1, -2)
     true_2d = frame.place(rays_of(camera_xyz) / focal_error)
-    return LiftingBatch(frame.features, target, valid, true_2d)
+    true_rays = true_2d * frame.size[..., None, None]
+    return LiftingBatch(frame.features, target, valid, true_2d, true_rays)
 
 
 def _low_rate(

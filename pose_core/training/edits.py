@@ -17,14 +17,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from pose_core.data.mocap import Motion
-from pose_core.losses.reprojection import best_place, reprojection_loss, seen_places
-from pose_core.losses.structure import StructureWeights
-from pose_core.losses.structure_training import weakly_supervised_terms
+from pose_core.losses.reprojection import reprojection_loss
 from pose_core.training.edited_windows import EditedWindows, EditSettings, Part
 from pose_core.training.lifting_data import LiftingData
 from pose_core.training.pose_machine import PoseMachineSettings, PoseMachineTask
 from pose_core.training.rpsm import RpsmSettings, RpsmTask
 from pose_core.training.temporal import TemporalSettings, TemporalTask
+from pose_core.training.weak_lifting import terms_without_3d
 
 # Stages (S, B, T', 17, 3) that a network gives to features (B, T, 17, 3).
 Predict = Callable[[nn.Module, Tensor], Tensor]
@@ -32,8 +31,6 @@ Predict = Callable[[nn.Module, Tensor], Tensor]
 ERROR_2D, ERROR_BOTH = "2D of trained edits", "MPJPE + 2D"
 ERROR_HELD_OUT = "2D of held-out edits"
 _VALIDATION_WINDOWS = 256
-# The factors are those of the terms.
-_UNWEIGHTED = StructureWeights(angle=1.0, symmetry=1.0, geometry=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,21 +100,13 @@ class EditsTask:
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The terms of the network's own recipe, and those of the edited frames."""
-        rays, weights = batch["edit_rays"], batch["edit_weights"]
         with _as_when_used(network):
             own = self._base.loss_terms(network, batch)
             poses = self._predict(network, batch["edit_features"])[-1].float()
-        place = best_place(poses.detach(), rays, weights)
-        is_labelled = (weights > 0)[..., None]
-        seen = seen_places(poses, rays, place).where(is_labelled, torch.nan)
-        target = torch.cat([seen, torch.full_like(seen[..., :1], torch.nan)], dim=-1)
-        has_3d = torch.zeros(poses.shape[:-2], dtype=torch.bool, device=poses.device)
-        structure = weakly_supervised_terms(poses, target, has_3d, _UNWEIGHTED)
-        return {
-            **own,
-            "reprojection": reprojection_loss(poses, rays, weights),
-            **{f"edits_{name}": structure[name] for name in ("angle", "symmetry", "geometry")},
-        }
+        of_edits = terms_without_3d(poses, batch["edit_rays"], batch["edit_weights"])
+        reprojection = of_edits.pop("reprojection")
+        structure = {f"edits_{name}": term for name, term in of_edits.items()}
+        return {**own, "reprojection": reprojection, **structure}
 
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """The figures of the network's own recipe on held-out motion, and those of the edits.

@@ -81,6 +81,7 @@ class LiftingData:
             "target": batch.target[:, self.answers],
             "valid": batch.valid[:, self.answers],
             "keypoints_2d": batch.keypoints_2d[:, self.answers],
+            "rays": batch.rays[:, self.answers],
         }
 
     def some_poses(self) -> Tensor:

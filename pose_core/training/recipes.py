@@ -17,6 +17,7 @@ from pose_core.training.schedule import Schedule
 from pose_core.training.task import TrainingTask
 from pose_core.training.temporal import TemporalSettings, TemporalTask
 from pose_core.training.tpnet import LstmSettings, TpNetSettings, TpNetTask
+from pose_core.training.weak_lifting import WeakTemporalSettings, WeakTemporalTask
 
 
 def _load_motions(_settings: object, data: Path, skipped: SkipLog) -> tuple[Any, Any]:
@@ -48,6 +49,7 @@ class TaskKind:
 
 TASKS = {
     "temporal": TaskKind("temporal_conv", TemporalSettings, TemporalTask),
+    "temporal_weak": TaskKind("temporal_conv", WeakTemporalSettings, WeakTemporalTask),
     "rpsm": TaskKind("rpsm", RpsmSettings, RpsmTask),
     "pose_machine": TaskKind("pose_machine", PoseMachineSettings, PoseMachineTask),
     "tpnet": TaskKind("tpnet", TpNetSettings, TpNetTask),
