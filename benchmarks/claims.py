@@ -281,8 +281,8 @@ def _weak_in_stages(angle: float, symmetry: float, geometry: float) -> Variant:
         {"name": "weak supervision", "steps": 1000, "learning_rate": 5e-4, "losses": weak},
         {
             "name": "symmetry",
-            "steps": 500,
-            "learning_rate": 2e-4,
+            "steps": 1000,
+            "learning_rate": 5e-4,
             "losses": weak | {"weak_symmetry": symmetry},
         },
     ]
