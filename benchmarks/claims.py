@@ -425,6 +425,17 @@ CLAIMS = (
     Claim("RPSM: three stages", _RPSM, ("rpsm-1", "stage 1"), ("rpsm-3", "stage 3"), "MPJPE", -8.8),
     *(
         Claim(
+            f"RPSM: stage {stage} of one network",
+            _RPSM,
+            ("rpsm-3", "stage 1"),
+            ("rpsm-3", f"stage {stage}"),
+            "MPJPE",
+            paper,
+        )
+        for stage, paper in ((2, -5.7), (3, -8.8))
+    ),
+    *(
+        Claim(
             f"RPSM: clips of 5 frames{remark}",
             _RPSM,
             (variant, "stage 1"),

@@ -6,7 +6,8 @@ with a detector's errors, mean and spread over the seeds. ``--people FOLDER`` an
 FOLDER`` name drawings of people, single frames and clips (``drawn_people.py``), for the claims of
 networks that see pictures; without them these are left out. Runs that are finished are not trained
 again, and those that were cut short go on. ``--only NAME`` takes the claims whose name holds NAME;
-``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the table.
+``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the table,
+``--figure FILE`` draws it.
 
 ``--record FILE`` keeps the figures of every run. Those that are in FILE already, and were made with
 the settings of today, are taken from there: ``python benchmarks/replicate.py --record
@@ -24,6 +25,7 @@ from typing import Any
 
 import torch
 from claims import CLAIMS, VARIANTS, Claim, Predict, Variant, run_name
+from replication_figure import save_changes
 
 from pose_core.atomic_file import atomic_write
 from pose_core.data.skipping import SkipLog
@@ -261,6 +263,7 @@ def main() -> int:
     parser.add_argument("--steps", type=float, default=1.0, help="share of the steps")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path, help="draw the table")
     options = parser.parse_args()
     # Models that are made on the way are not the user's.
     if options.runs:
@@ -278,6 +281,8 @@ def main() -> int:
     print("\n".join(table(rows)))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if options.figure:
+        save_changes(options.figure, rows)
     return 0
 
 
