@@ -254,18 +254,25 @@ def _machine(**network: Any) -> Variant:
     return Variant("pose-machine", corrected, settings)
 
 
-def _sap_net(angle: float, symmetry: float, geometry: float) -> Variant:
-    """Trained on with these factors on the losses of structure, the symmetry loss at the end."""
-    weak = {"angle": angle, "symmetry": 0.0, "geometry": geometry}
-    stages = [
-        {"name": "weak supervision", "steps": 1500, "learning_rate": 5e-4, "losses": weak},
+def _in_stages(
+    angle: float, symmetry: float, geometry: float, prefix: str, steps: tuple[int, int], rate: float
+) -> list[dict[str, Any]]:
+    """Weak supervision with these factors, the symmetry loss in the second of two stages."""
+    weak = {f"{prefix}angle": angle, f"{prefix}symmetry": 0.0, f"{prefix}geometry": geometry}
+    return [
+        {"name": "weak supervision", "steps": steps[0], "learning_rate": 5e-4, "losses": weak},
         {
             "name": "symmetry",
-            "steps": 1000,
-            "learning_rate": 2e-4,
-            "losses": weak | {"symmetry": symmetry},
+            "steps": steps[1],
+            "learning_rate": rate,
+            "losses": weak | {f"{prefix}symmetry": symmetry},
         },
     ]
+
+
+def _sap_net(angle: float, symmetry: float, geometry: float) -> Variant:
+    """Trained on with these factors on the losses of structure, the symmetry loss at the end."""
+    stages = _in_stages(angle, symmetry, geometry, "", steps=(1500, 1000), rate=2e-4)
     settings = _SMALL_SAP_NET | {"schedule.stages": stages}
     return Variant("sap-net", None, settings, "sap-start", data="people")
 
@@ -279,16 +286,7 @@ def _weak(angle: float, symmetry: float, geometry: float, steps: int = 4000) -> 
 
 def _weak_in_stages(angle: float, symmetry: float, geometry: float) -> Variant:
     """As in the paper: first none of the losses of structure, the symmetry loss at the end."""
-    weak = {"weak_angle": angle, "weak_symmetry": 0.0, "weak_geometry": geometry}
-    stages = [
-        {"name": "weak supervision", "steps": 1000, "learning_rate": 5e-4, "losses": weak},
-        {
-            "name": "symmetry",
-            "steps": 1000,
-            "learning_rate": 5e-4,
-            "losses": weak | {"weak_symmetry": symmetry},
-        },
-    ]
+    stages = _in_stages(angle, symmetry, geometry, "weak_", steps=(1000, 1000), rate=5e-4)
     settings = _SMALL_WEAK | {"schedule.stages": stages}
     return Variant("single-frame-weak", temporal, settings, "staged-start")
 
