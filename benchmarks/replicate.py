@@ -9,9 +9,10 @@ again, and those that were cut short go on. ``--only NAME`` takes the claims who
 ``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the table,
 ``--figure FILE`` draws it.
 
-``--record FILE`` keeps the figures of every run. Those that are in FILE already, and were made with
-the settings of today, are taken from there: ``python benchmarks/replicate.py --record
-docs/replication.json`` prints the table of `docs/replication.md` and trains nothing.
+``--record FILE`` keeps the figures of every run, in RUNS by default. Those that are in FILE
+already, and were made with the settings of today, are taken from there: ``python
+benchmarks/replicate.py --record docs/replication.json`` prints the table of `docs/replication.md`
+and trains nothing.
 """
 
 import argparse
@@ -155,10 +156,7 @@ def with_origins(name: str) -> Iterator[Variant]:
 
 
 def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
-    """Of one run, measured or as they were kept."""
-    kept = options.runs / run_name(name, seed) / "figures.json"
-    if kept.exists():
-        return json.loads(kept.read_text(encoding="utf-8"))
+    """Of one run, trained where it is not there yet, and measured."""
     variant, folder = VARIANTS[name], run_of(name, seed, options)
     recipe = variant.settings(seed, options.steps)
     kind = TASKS[recipe.kind]
@@ -171,16 +169,13 @@ def figures_of(name: str, seed: int, options: argparse.Namespace) -> Figures:
     task.network.eval()
     if variant.predict is None:
         with torch.no_grad():
-            figures = {"answer": task.validate(task.network, torch.device("cpu"))}
-    else:
-        frames = max(LEAST_FRAMES, round(SECONDS * recipe.task.data.rate_hz))
-        shown = (held_out, recipe.task.data, frames, slice(None))
-        data = LiftingData(*shown)
-        if isinstance(task.data, PredictedPoses):
-            data = PredictedPoses(*shown, task.data.lifter)
-        figures = measure_clips(variant.predict, task.network, data)
-    kept.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return figures
+            return {"answer": task.validate(task.network, torch.device("cpu"))}
+    frames = max(LEAST_FRAMES, round(SECONDS * recipe.task.data.rate_hz))
+    shown = (held_out, recipe.task.data, frames, slice(None))
+    data = LiftingData(*shown)
+    if isinstance(task.data, PredictedPoses):
+        data = PredictedPoses(*shown, task.data.lifter)
+    return measure_clips(variant.predict, task.network, data)
 
 
 def row(claim: Claim, by_seed: list[dict[str, Figures]]) -> dict[str, Any]:
@@ -270,6 +265,8 @@ def main() -> int:
         os.environ["POSESTAGE_DATA_DIR"] = str(options.runs / "models")
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)  # as `posestage train` does
+    if options.runs and not options.record:
+        options.record = options.runs / "figures.json"
     record, rows = Record(options.record), []
     for claim in CLAIMS:
         if options.only not in claim.name:

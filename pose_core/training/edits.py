@@ -103,10 +103,8 @@ class EditsTask:
         with _as_when_used(network):
             own = self._base.loss_terms(network, batch)
             poses = self._predict(network, batch["edit_features"])[-1].float()
-        of_edits = terms_without_3d(poses, batch["edit_rays"], batch["edit_weights"])
-        reprojection = of_edits.pop("reprojection")
-        structure = {f"edits_{name}": term for name, term in of_edits.items()}
-        return {**own, "reprojection": reprojection, **structure}
+        rays, weights = batch["edit_rays"], batch["edit_weights"]
+        return own | terms_without_3d(poses, rays, weights, "edits_")
 
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """The figures of the network's own recipe on held-out motion, and those of the edits.

@@ -33,7 +33,8 @@ class WeakTemporalSettings(TemporalSettings):
     Parameters
     ----------
     share_3d_known : float
-        Of the movements: those whose 3D may be used.
+        Of the movements: those whose 3D may be used. Every n-th is taken, n being the whole number
+        next to 1 / share.
     """
 
     share_3d_known: float = 0.1
@@ -64,7 +65,7 @@ class WeakTemporalTask:
     ----------
     settings : WeakTemporalSettings
     training, held_out : list of Motion
-        Evenly picked, a share of the former has 3D.
+        Of the former every n-th has 3D.
     """
 
     watched = "MPJPE"
@@ -84,10 +85,7 @@ class WeakTemporalTask:
         own = self._base.loss_terms(network, batch)
         poses = self._base.predict(network, batch["weak_features"])[-1].float()
         weights = batch["weak_valid"][..., None].expand(poses.shape[:-1]).to(poses)
-        weak = terms_without_3d(poses, batch["weak_rays"], weights)
-        reprojection = weak.pop("reprojection")
-        structure = {f"weak_{name}": term for name, term in weak.items()}
-        return {**own, "reprojection": reprojection, **structure}
+        return own | terms_without_3d(poses, batch["weak_rays"], weights, "weak_")
 
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """MPJPE on held-out motion with a detector's errors, mm."""
@@ -98,7 +96,9 @@ class WeakTemporalTask:
         return self._base.examples(network, device)
 
 
-def terms_without_3d(poses: Tensor, rays: Tensor, weights: Tensor) -> dict[str, Tensor]:
+def terms_without_3d(
+    poses: Tensor, rays: Tensor, weights: Tensor, prefix: str = ""
+) -> dict[str, Tensor]:
     """What can be asked of poses of which only 2D is known.
 
     Parameters
@@ -109,6 +109,8 @@ def terms_without_3d(poses: Tensor, rays: Tensor, weights: Tensor) -> dict[str, 
         Where the joints are seen: x / z and y / z in the same camera.
     weights : (B, T, 17) Tensor
         0 where a joint is not labelled.
+    prefix : str
+        Of the names of the terms of structure.
 
     Returns
     -------
@@ -125,5 +127,5 @@ def terms_without_3d(poses: Tensor, rays: Tensor, weights: Tensor) -> dict[str, 
     names = ("angle", "symmetry", "geometry")
     return {
         "reprojection": reprojection_loss(poses, rays, weights),
-        **{name: structure[name] for name in names},
+        **{f"{prefix}{name}": structure[name] for name in names},
     }
