@@ -89,6 +89,35 @@ class LiftingData:
         return self.draw(_POSES_FOR_RANGE, torch.Generator().manual_seed(0))["target"]
 
 
+class FixedClips(LiftingData):
+    """So many windows and no others, as of a small set of recordings.
+
+    Parameters
+    ----------
+    motions : list of Motion
+    number : int
+    settings, window, answers
+        See `LiftingData`.
+    """
+
+    def __init__(
+        self,
+        motions: list[Motion],
+        number: int,
+        settings: MotionSettings,
+        window: int,
+        answers: slice,
+    ) -> None:
+        super().__init__(motions, settings, window, answers)
+        self._number = number
+        self._windows = super().draw(number, torch.Generator().manual_seed(0))
+
+    def draw(self, num_samples: int, generator: Generator) -> dict[str, Tensor]:
+        """See `LiftingData.draw`."""
+        pick = torch.randint(self._number, (num_samples,), generator=generator)
+        return {name: values[pick] for name, values in self._windows.items()}
+
+
 # Poses (S, B, T', J, 3) that a network gives to features (B, T, J, 3).
 PredictStages = Callable[["nn.Module", Tensor], Tensor]
 

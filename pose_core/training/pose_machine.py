@@ -7,7 +7,8 @@ and the parts that it trains; `PoseMachineConfig.trained_in` names the parts:
     projector      step (iii): regressed pose and its projection
     joint          step (iv): consistency of projection and 2D pose, intermediate, regressed pose
 
-With the keypoint front end there is no step (i): the 2D pose is given.
+With the keypoint front end there is no step (i): the 2D pose is given. Where 3D is known of some of
+the movements only, step (iv) has the 2D of all of them as well (``weak_projection``).
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from pose_core.losses.pose_machine import keypoint_loss, transformer_loss
 from pose_core.models.pose_machine import PoseMachine, PoseMachineConfig
 from pose_core.models.projector import Projector
 from pose_core.training.lifting_data import HeldOut, LiftingData, MotionSettings
+from pose_core.training.motion_in_2d import WithMotionIn2D, check_share_3d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class PoseMachineSettings:
     data : MotionSettings
     clip_length : int
         Frames of a training clip.
+    share_3d_known : float
+        Of the movements: those whose 3D may be used, see `motion_in_2d.with_3d`.
     correction : CorrectionConfig
         For the validation.
     """
@@ -43,7 +47,11 @@ class PoseMachineSettings:
     )
     data: MotionSettings = field(default_factory=MotionSettings)
     clip_length: int = 5
+    share_3d_known: float = 1.0
     correction: CorrectionConfig = field(default_factory=CorrectionConfig)
+
+    def __post_init__(self) -> None:
+        check_share_3d(self.share_3d_known)
 
 
 class PoseMachineTask:
@@ -61,8 +69,11 @@ class PoseMachineTask:
         self, settings: PoseMachineSettings, training: list[Motion], held_out: list[Motion]
     ) -> None:
         self.network = PoseMachine(settings.network)
-        self.data = LiftingData(training, settings.data, settings.clip_length, slice(None))
-        validation = LiftingData(held_out, settings.data, settings.clip_length, slice(None))
+        share, clip = settings.share_3d_known, (settings.data, settings.clip_length, slice(None))
+        self.data = (
+            LiftingData(training, *clip) if share == 1 else WithMotionIn2D(training, share, *clip)
+        )
+        validation = LiftingData(held_out, *clip)
         self._held_out = HeldOut(validation)
         self._correction = settings.correction
         self.network.fit_normalisation(self.data.some_poses())
@@ -71,7 +82,7 @@ class PoseMachineTask:
         """Terms of Eq. (6), (2) and (7); each step of Algorithm 1 takes its own."""
         output = network(batch["features"])
         pose_range = self.network.transformer.pose_range.extent
-        plane_range = 2 * self.network.config.extent
+        plane_range = self._plane_range
         target, valid = batch["target"], batch["valid"]
         terms = {
             "intermediate": transformer_loss(
@@ -90,7 +101,19 @@ class PoseMachineTask:
             terms["consistency"] = keypoint_loss(
                 projected, seen, plane_range=plane_range, visible=visible
             )
+        if output.projected_2d is not None and "weak_features" in batch:
+            terms["weak_projection"] = self._weak_projection(network, batch)
         return terms
+
+    @property
+    def _plane_range(self) -> float:
+        return 2 * self.network.config.extent
+
+    def _weak_projection(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """Distance of the projections of poses without 3D from their labels in 2D."""
+        projected, labels = network(batch["weak_features"]).projected_2d, batch["weak_keypoints_2d"]
+        visible = batch["weak_valid"][..., None].expand(labels.shape[:-1])
+        return keypoint_loss(projected, labels, plane_range=self._plane_range, visible=visible)
 
     def validate(self, network: nn.Module, device: torch.device) -> dict[str, float]:
         """MPJPE on held-out clips with a detector's errors, mm.

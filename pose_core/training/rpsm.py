@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from pose_core.data.mocap import Motion
+from pose_core.errors import ConfigError
 from pose_core.losses.stages import refinement_loss
 from pose_core.models.rpsm import Rpsm, RpsmConfig
-from pose_core.training.lifting_data import HeldOut, LiftingData, MotionSettings
+from pose_core.training.lifting_data import FixedClips, HeldOut, LiftingData, MotionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,22 @@ class RpsmSettings:
     network : RpsmConfig
         Its `clip_length` is the length of the training clips.
     data : MotionSettings
+    fixed_clips : int
+        How many clips there are to learn from, drawn once. 0 for clips that are always new.
+
+    Raises
+    ------
+    ConfigError
+        If the latter is less than 0.
     """
 
     network: RpsmConfig = field(default_factory=lambda: RpsmConfig(frontend="keypoints"))
     data: MotionSettings = field(default_factory=MotionSettings)
+    fixed_clips: int = 0
+
+    def __post_init__(self) -> None:
+        if self.fixed_clips < 0:
+            raise ConfigError(f"fixed_clips must not be below 0, and is {self.fixed_clips}.")
 
 
 class RpsmTask:
@@ -42,9 +55,12 @@ class RpsmTask:
         self, settings: RpsmSettings, training: list[Motion], held_out: list[Motion]
     ) -> None:
         self.network = Rpsm(settings.network)
-        frames = settings.network.clip_length
-        self.data = LiftingData(training, settings.data, frames, slice(None))
-        self._held_out = HeldOut(LiftingData(held_out, settings.data, frames, slice(None)))
+        clip, number = (
+            (settings.data, settings.network.clip_length, slice(None)),
+            settings.fixed_clips,
+        )
+        self.data = FixedClips(training, number, *clip) if number else LiftingData(training, *clip)
+        self._held_out = HeldOut(LiftingData(held_out, *clip))
         self.network.fit_normalisation(self.data.some_poses())
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from pose_core.data.mocap import Motion
-from pose_core.errors import ConfigError
 from pose_core.losses.reprojection import best_place, reprojection_loss, seen_places
 from pose_core.losses.structure import StructureWeights
 from pose_core.losses.structure_training import weakly_supervised_terms
-from pose_core.training.lifting_data import LiftingData
+from pose_core.training.motion_in_2d import WithMotionIn2D, check_share_3d, with_3d
 from pose_core.training.temporal import TemporalSettings, TemporalTask
 
 # The factors are those of the schedule.
@@ -40,22 +39,7 @@ class WeakTemporalSettings(TemporalSettings):
     share_3d_known: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.share_3d_known <= 1:
-            raise ConfigError(f"share_3d_known is between 0 and 1, not {self.share_3d_known:g}.")
-
-
-class WithMotionIn2D:
-    """Movements with 3D, and as many of which only 2D is given; see `batches.TrainingData`."""
-
-    def __init__(self, known: LiftingData, everything: LiftingData) -> None:
-        self._known, self._everything = known, everything
-
-    def draw(self, num_samples: int, generator: Generator) -> dict[str, Tensor]:
-        """`num_samples` windows with 3D, and others with 2D alone under ``weak_`` names."""
-        known = self._known.draw(num_samples, generator)
-        others = self._everything.draw(num_samples, generator)
-        weak = {f"weak_{name}": others[name] for name in ("features", "rays", "valid")}
-        return known | weak
+        check_share_3d(self.share_3d_known)
 
 
 class WeakTemporalTask:
@@ -73,12 +57,11 @@ class WeakTemporalTask:
     def __init__(
         self, settings: WeakTemporalSettings, training: list[Motion], held_out: list[Motion]
     ) -> None:
-        known = training[:: round(1 / settings.share_3d_known)]
-        self._base = TemporalTask(settings, known, held_out)
+        share = settings.share_3d_known
+        self._base = TemporalTask(settings, with_3d(training, share), held_out)
         self.network = self._base.network
-        with_3d = self._base.data
-        everything = LiftingData(training, settings.data, with_3d.window, with_3d.answers)
-        self.data = WithMotionIn2D(with_3d, everything)
+        windows = self._base.data.window, self._base.data.answers
+        self.data = WithMotionIn2D(training, share, settings.data, *windows)
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The terms of the network's own recipe, and those of the windows without 3D."""
