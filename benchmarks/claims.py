@@ -375,7 +375,7 @@ VARIANTS = {
     "true-without": _weak(0.0, 0.0, 0.0, changes=_TRUE_2D),
     "true-geometry": _weak(0.0, 0.0, 0.03, changes=_TRUE_2D),
     "true-all": _weak(0.03, 0.05, 0.03, changes=_TRUE_2D),
-    "temporal": Variant("temporal", temporal, _SMALL_TEMPORAL),
+    "temporal": Variant("temporal", temporal, _SMALL_TEMPORAL | _JOINT_AWARE),
     "temporal-light": Variant("temporal", temporal, _SMALL_TEMPORAL | _LIGHT),
     "temporal-position": Variant("temporal", temporal, _SMALL_TEMPORAL | _POSITION_ONLY),
 }
