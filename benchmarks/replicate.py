@@ -60,7 +60,8 @@ Figures = dict[str, dict[str, float]]  # by method, by metric
 def measure_clips(predict: Predict, network: torch.nn.Module, held_out: LiftingData) -> Figures:
     """Every method's figures on always the same held-out clips, where the person is seen.
 
-    A third of the clips begins or ends with frames without the person.
+    A third of the clips begins or ends with frames without the person. Frames that a method leaves
+    out are NaN.
     """
     results: dict[str, list[SequenceErrors]] = {}
     for i in range(0, NUM_FRAMES // held_out.window, CLIPS_AT_ONCE):
@@ -68,7 +69,8 @@ def measure_clips(predict: Predict, network: torch.nn.Module, held_out: LiftingD
         with torch.no_grad():
             methods = predict(network, batch)
         for method, poses in methods.items():
-            for predicted, truth, seen in zip(poses, batch["target"], batch["valid"], strict=True):
+            for predicted, truth, valid in zip(poses, batch["target"], batch["valid"], strict=True):
+                seen = valid & predicted.isfinite().flatten(1).all(1)
                 if seen.sum() < FEWEST_FRAMES:
                     continue
                 inside = (predicted[seen].numpy(), truth[seen].numpy())
