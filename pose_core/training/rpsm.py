@@ -55,10 +55,8 @@ class RpsmTask:
         self, settings: RpsmSettings, training: list[Motion], held_out: list[Motion]
     ) -> None:
         self.network = Rpsm(settings.network)
-        clip, number = (
-            (settings.data, settings.network.clip_length, slice(None)),
-            settings.fixed_clips,
-        )
+        clip = settings.data, settings.network.clip_length, slice(None)
+        number = settings.fixed_clips
         self.data = FixedClips(training, number, *clip) if number else LiftingData(training, *clip)
         self._held_out = HeldOut(LiftingData(held_out, *clip))
         self.network.fit_normalisation(self.data.some_poses())
