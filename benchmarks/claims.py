@@ -1,9 +1,8 @@
 """What the papers claim, and the small networks that answer it; `replicate.py` trains them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -53,6 +52,10 @@ class Variant:
         recipe = load_recipe(self.recipe, {**self.changes, **lifter, "schedule.seed": seed})
         steps = max(1, round(recipe.schedule.num_steps * share_of_steps))
         return recipe.with_steps(steps)
+
+    def but(self, changes: Mapping[str, Any]) -> "Variant":
+        """The same with other settings."""
+        return replace(self, changes={**self.changes, **changes})
 
 
 def run_name(variant: str, seed: int) -> str:
@@ -160,12 +163,11 @@ _SMALL_MACHINE = _SMALL | {
     "schedule.batch": 32,
 }
 _STAGE = {"learning_rate": 1e-3, "warmup_steps": 100}
-_NO_WEAK = {"weak_projection": 0.0}
 _TRANSFORMER = {
     "steps": 3000,
     "name": "transformer",
     "trained": ["front_end", "transformer"],
-    "losses": {"regression": 0.0, "projection": 0.0, "consistency": 0.0, **_NO_WEAK},
+    "losses": {"regression": 0.0, "projection": 0.0, "consistency": 0.0, "weak_projection": 0.0},
     **_STAGE,
 }
 _PROJECTOR = {
@@ -173,7 +175,7 @@ _PROJECTOR = {
     "name": "projector",
     "learning_rate": 1e-3,
     "trained": ["projector"],
-    "losses": {"intermediate": 0.0, "consistency": 0.0, **_NO_WEAK},
+    "losses": {"intermediate": 0.0, "consistency": 0.0, "weak_projection": 0.0},
 }
 _JOINT = {"steps": 1000, "name": "joint", "learning_rate": 1e-4, "losses": {"projection": 0.0}}
 _JOINT_AWARE = {
@@ -261,18 +263,15 @@ _BEFORE_STRUCTURE = [
 ]
 
 
-def _rpsm(
-    stages: int, clip: int, batch: int = 32, changes: Mapping[str, Any] = MappingProxyType({})
-) -> Variant:
+def _rpsm(stages: int, clip: int, batch: int = 32) -> Variant:
     shape = {f"{_NETWORK}num_stages": stages, f"{_NETWORK}clip_length": clip}
     steps = {"schedule.stages": [{"steps": 3000, **_STAGE}], "schedule.batch": batch}
-    return Variant("rpsm", all_stages, _SMALL | shape | steps | changes)
+    return Variant("rpsm", all_stages, _SMALL | shape | steps)
 
 
 def _machine(
     joint_dropout: float = 0.0,
     stages: Sequence[Mapping[str, Any]] = (_TRANSFORMER, _PROJECTOR, _JOINT),
-    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> Variant:
     """The steps of Algorithm 1; without those of the projector it has none."""
     network = {
@@ -280,7 +279,7 @@ def _machine(
         f"{_NETWORK}has_projector": _PROJECTOR in stages,
     }
     settings = _SMALL_MACHINE | network | {"schedule.stages": list(stages)}
-    return Variant("pose-machine", corrected, settings | changes)
+    return Variant("pose-machine", corrected, settings)
 
 
 def _in_stages(
@@ -306,17 +305,11 @@ def _sap_net(angle: float, symmetry: float, geometry: float) -> Variant:
     return Variant("sap-net", None, settings, "sap-start", data="people")
 
 
-def _weak(
-    angle: float,
-    symmetry: float,
-    geometry: float,
-    steps: int = 4000,
-    changes: Mapping[str, Any] = MappingProxyType({}),
-) -> Variant:
+def _weak(angle: float, symmetry: float, geometry: float, steps: int = 4000) -> Variant:
     """With these factors on the losses of structure, from the beginning."""
     losses = {"weak_angle": angle, "weak_symmetry": symmetry, "weak_geometry": geometry}
     settings = _SMALL_WEAK | {"schedule.stages": [{"steps": steps, **_STAGE, "losses": losses}]}
-    return Variant("single-frame-weak", temporal, settings | changes)
+    return Variant("single-frame-weak", temporal, settings)
 
 
 def _weak_in_stages(angle: float, symmetry: float, geometry: float) -> Variant:
@@ -340,16 +333,16 @@ VARIANTS = {
     # As many frames in a step as clips of five have, and as many people.
     "rpsm-1-single": _rpsm(1, 1, batch=160),
     "rpsm-1-single-32": _rpsm(1, 1),
-    "rpsm-1-few": _rpsm(1, 5, changes=_FEW_CLIPS),
-    "rpsm-3-few": _rpsm(3, 5, changes=_FEW_CLIPS),
-    "rpsm-3-unshared": _rpsm(3, 5, changes={f"{_NETWORK}share": "none"}),
+    "rpsm-1-few": _rpsm(1, 5).but(_FEW_CLIPS),
+    "rpsm-3-few": _rpsm(3, 5).but(_FEW_CLIPS),
+    "rpsm-3-unshared": _rpsm(3, 5).but({f"{_NETWORK}share": "none"}),
     "machine": _machine(joint_dropout=0.3),
     "machine-without": _machine(stages=(_TRANSFORMER, _JOINT)),
     "machine-undropped": _machine(),
     "machine-begun": _machine(stages=(_TRANSFORMER,)),
-    "machine-few": _machine(changes=_FEW_3D),
-    "machine-few-without": _machine(stages=(_TRANSFORMER, _JOINT), changes=_FEW_3D),
-    "machine-few-begun": _machine(stages=(_TRANSFORMER,), changes=_FEW_3D),
+    "machine-few": _machine().but(_FEW_3D),
+    "machine-few-without": _machine(stages=(_TRANSFORMER, _JOINT)).but(_FEW_3D),
+    "machine-few-begun": _machine(stages=(_TRANSFORMER,)).but(_FEW_3D),
     "plain": Variant("single-frame", temporal, _SMALL_SINGLE_FRAME | _POSITION_ONLY),
     "tp-net": Variant("tp-net", refined, _SMALL_REFINER, lifter="plain"),
     "bi-tp-net": Variant("bi-tp-net", refined, _SMALL_REFINER, lifter="plain"),
@@ -378,12 +371,12 @@ VARIANTS = {
     "staged-all": _weak_in_stages(30.0, 0.5, 0.3),
     "strong-geometry": _weak(0.0, 0.0, 0.3),
     "strong-all": _weak(0.3, 0.5, 0.3),
-    "few-without": _weak(0.0, 0.0, 0.0, changes=_FEW_3D),
-    "few-geometry": _weak(0.0, 0.0, 0.03, changes=_FEW_3D),
-    "few-all": _weak(0.03, 0.05, 0.03, changes=_FEW_3D),
-    "true-without": _weak(0.0, 0.0, 0.0, changes=_TRUE_2D),
-    "true-geometry": _weak(0.0, 0.0, 0.03, changes=_TRUE_2D),
-    "true-all": _weak(0.03, 0.05, 0.03, changes=_TRUE_2D),
+    "few-without": _weak(0.0, 0.0, 0.0).but(_FEW_3D),
+    "few-geometry": _weak(0.0, 0.0, 0.03).but(_FEW_3D),
+    "few-all": _weak(0.03, 0.05, 0.03).but(_FEW_3D),
+    "true-without": _weak(0.0, 0.0, 0.0).but(_TRUE_2D),
+    "true-geometry": _weak(0.0, 0.0, 0.03).but(_TRUE_2D),
+    "true-all": _weak(0.03, 0.05, 0.03).but(_TRUE_2D),
     "temporal": Variant("temporal", temporal, _SMALL_TEMPORAL | _JOINT_AWARE),
     "temporal-light": Variant("temporal", temporal, _SMALL_TEMPORAL | _LIGHT),
     "temporal-position": Variant("temporal", temporal, _SMALL_TEMPORAL | _POSITION_ONLY),

@@ -18,11 +18,7 @@ def save_changes(path: Path, rows: list[dict[str, Any]]) -> None:
     axis.axvline(0, color="black", linewidth=0.8)
     labelled: set[str] = set()
     for place, row in enumerate(rows):
-        paper, ours, colour = (
-            row["paper_percent"],
-            row["change_percent"],
-            _COLOURS[row["verdict"]],
-        )
+        paper, ours = row["paper_percent"], row["change_percent"]
         axis.plot([paper / 2, paper], [place, place], color=_PAPER, linewidth=1, alpha=0.6)
         axis.plot(paper, place, "|", color=_PAPER, markersize=11, markeredgewidth=2)
         shown = min(max(ours, _LIMITS[0] + 1), _LIMITS[1] - 1)
@@ -32,7 +28,7 @@ def save_changes(path: Path, rows: list[dict[str, Any]]) -> None:
             place,
             xerr=row["spread_percent"],
             fmt="o" if shown == ours else ">",
-            color=colour,
+            color=_COLOURS[row["verdict"]],
             markersize=6,
             label=None if name in labelled else name,
         )

@@ -1,10 +1,12 @@
 """Movements of which 3D is known, beside others of which only 2D is (mixed batches)."""
 
+from collections.abc import Sequence
+
 from torch import Generator, Tensor
 
 from pose_core.data.mocap import Motion
 from pose_core.errors import ConfigError
-from pose_core.training.lifting_data import LiftingData, MotionSettings
+from pose_core.training.lifting_data import LiftingData
 
 
 def check_share_3d(share: float) -> None:
@@ -19,9 +21,9 @@ def check_share_3d(share: float) -> None:
         raise ConfigError(f"share_3d_known is between 0 and 1, not {share:g}.")
 
 
-def with_3d(motions: list[Motion], share: float) -> list[Motion]:
+def with_3d(motions: Sequence[Motion], share: float) -> list[Motion]:
     """Every n-th movement, n being the whole number next to 1 / share."""
-    return motions[:: round(1 / share)]
+    return list(motions[:: round(1 / share)])
 
 
 class WithMotionIn2D(LiftingData):
@@ -29,24 +31,16 @@ class WithMotionIn2D(LiftingData):
 
     Parameters
     ----------
-    motions : list of Motion
-        2D is taken from all of them.
+    everything : LiftingData
+        2D is taken from all of it.
     share_3d_known : float
-        3D is taken from these of them, see `with_3d`.
-    settings, window, answers
-        See `LiftingData`.
+        3D is taken from these of its movements, see `with_3d`.
     """
 
-    def __init__(
-        self,
-        motions: list[Motion],
-        share_3d_known: float,
-        settings: MotionSettings,
-        window: int,
-        answers: slice,
-    ) -> None:
-        super().__init__(with_3d(motions, share_3d_known), settings, window, answers)
-        self._everything = LiftingData(motions, settings, window, answers)
+    def __init__(self, everything: LiftingData, share_3d_known: float) -> None:
+        known = with_3d(everything.bank.motions, share_3d_known)
+        super().__init__(known, everything.settings, everything.window, everything.answers)
+        self._everything = everything
 
     def draw(self, num_samples: int, generator: Generator) -> dict[str, Tensor]:
         """`num_samples` windows with 3D, and others without under ``weak_`` names."""

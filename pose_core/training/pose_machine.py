@@ -69,12 +69,10 @@ class PoseMachineTask:
         self, settings: PoseMachineSettings, training: list[Motion], held_out: list[Motion]
     ) -> None:
         self.network = PoseMachine(settings.network)
-        share, clip = settings.share_3d_known, (settings.data, settings.clip_length, slice(None))
-        self.data = (
-            LiftingData(training, *clip) if share == 1 else WithMotionIn2D(training, share, *clip)
-        )
-        validation = LiftingData(held_out, *clip)
-        self._held_out = HeldOut(validation)
+        clip, share = (settings.data, settings.clip_length, slice(None)), settings.share_3d_known
+        everything = LiftingData(training, *clip)
+        self.data = everything if share == 1 else WithMotionIn2D(everything, share)
+        self._held_out = HeldOut(LiftingData(held_out, *clip))
         self._correction = settings.correction
         self.network.fit_normalisation(self.data.some_poses())
 

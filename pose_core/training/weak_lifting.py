@@ -18,7 +18,7 @@ from pose_core.data.mocap import Motion
 from pose_core.losses.reprojection import best_place, reprojection_loss, seen_places
 from pose_core.losses.structure import StructureWeights
 from pose_core.losses.structure_training import weakly_supervised_terms
-from pose_core.training.motion_in_2d import WithMotionIn2D, check_share_3d, with_3d
+from pose_core.training.motion_in_2d import WithMotionIn2D, check_share_3d
 from pose_core.training.temporal import TemporalSettings, TemporalTask
 
 # The factors are those of the schedule.
@@ -57,11 +57,9 @@ class WeakTemporalTask:
     def __init__(
         self, settings: WeakTemporalSettings, training: list[Motion], held_out: list[Motion]
     ) -> None:
-        share = settings.share_3d_known
-        self._base = TemporalTask(settings, with_3d(training, share), held_out)
+        self._base = TemporalTask(settings, training, held_out)
         self.network = self._base.network
-        windows = self._base.data.window, self._base.data.answers
-        self.data = WithMotionIn2D(training, share, settings.data, *windows)
+        self.data = WithMotionIn2D(self._base.data, settings.share_3d_known)
 
     def loss_terms(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The terms of the network's own recipe, and those of the windows without 3D."""
