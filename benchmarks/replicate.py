@@ -2,12 +2,11 @@
 
 Trains the networks that the claims (`claims.py`) compare, small enough for two cores, and prints
 for each claim the paper's relative change beside ours: on people and actions never trained on,
-with a detector's errors, mean and spread over the seeds. ``--people FOLDER`` and ``--clips
-FOLDER`` name drawings of people, single frames and clips (``drawn_people.py``), for the claims of
-networks that see pictures; without them these are left out. Runs that are finished are not trained
-again, and those that were cut short go on. ``--only NAME`` takes the claims whose name holds NAME;
-``--steps 0.01`` makes every run shorter, to try the program; ``--json FILE`` keeps the table,
-``--figure FILE`` draws it.
+with a detector's errors, mean and spread over the seeds. ``--people FOLDER`` names drawings of
+people (``drawn_people.py``), for the claims of SAP-Net, which sees pictures; without them these are
+left out. Runs that are finished are not trained again, and those that were cut short go on.
+``--only NAME`` takes the claims whose name holds NAME; ``--steps 0.01`` makes every run shorter, to
+try the program; ``--json FILE`` keeps the table, ``--figure FILE`` draws it.
 
 ``--record FILE`` keeps the figures of every run, in RUNS by default. Those that are in FILE
 already, and were made with the settings of today, are taken from there: ``python
@@ -25,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from claims import CLAIMS, VARIANTS, Claim, Predict, Variant, run_name
+from claims import CLAIMS, Claim
 from replication_figure import save_changes
+from variants import VARIANTS, Predict, Variant, run_name
 
 from pose_core.atomic_file import atomic_write
 from pose_core.data.skipping import SkipLog
@@ -254,7 +254,6 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, help="folder of the runs")
     parser.add_argument("--record", type=Path, help="file of figures, to take and to keep")
     parser.add_argument("--people", type=Path, help="folder of drawings")
-    parser.add_argument("--clips", type=Path, help="folder of drawings of clips of five frames")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a claim's name")
     parser.add_argument("--steps", type=float, default=1.0, help="share of the steps")
