@@ -100,24 +100,23 @@ def in_clips(features: Tensor, length: int) -> Tensor:
     return features.unflatten(1, (-1, length)).flatten(0, 1)
 
 
+# Contexts of TP-Net and Bi-TP-Net, and what counts as slow movement there: half a metre a second.
+_BEFORE, _AFTER, _SLOW_M = 19, 10, 0.02
+
+
 def refined(network: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     """The poses of the single-frame network, and what TP-Net or an LSTM makes of them.
 
-    "Slow" are those frames alone, NaN elsewhere, whose whole context shows the person, with joints
-    that go less than 40 cm in it (TP-Net: half a metre a second).
+    "Slow" are those frames alone, NaN elsewhere, around which the person is seen and moves by less
+    than 2 cm a frame (a joint, in the mean), from the first to the last frame that any of these
+    networks sees for its answer.
     """
     poses = {"single frame": batch["features"], "refined": network(batch["features"])[-1]}
-    before, after = network.config.padding
-    is_whole = _neighbours(batch["valid"], before, after).all(-1)
-    steps = functional.pad(batch["target"].diff(dim=1).norm(dim=-1).mean(-1), (1, 0))
-    way = _neighbours(steps, before - 1, after).sum(-1)
-    is_slow = (is_whole & (way < _SHORT_WAY_M))[..., None, None]
+    is_seen = functional.pad(batch["valid"], (_BEFORE, _AFTER)).unfold(1, _BEFORE + 1 + _AFTER, 1)
+    steps = functional.pad(batch["target"].diff(dim=1).norm(dim=-1).mean(-1), (_BEFORE, _AFTER))
+    speed = steps.unfold(1, _BEFORE + _AFTER, 1).mean(-1)
+    is_slow = (is_seen.all(-1) & (speed < _SLOW_M))[..., None, None]
     return poses | {f"{name}, slow": xyz.where(is_slow, torch.nan) for name, xyz in poses.items()}
-
-
-def _neighbours(values: Tensor, before: int, after: int) -> Tensor:
-    """Of each frame of (B, T) the values so many before to so many after, 0 beyond the ends."""
-    return functional.pad(values, (before, after)).unfold(1, before + 1 + after, 1)
 
 
 def temporal(network: TemporalConv, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -128,7 +127,6 @@ def temporal(network: TemporalConv, batch: dict[str, Tensor]) -> dict[str, Tenso
     return {"answer": network(torch.cat(padded, dim=1))[-1]}
 
 
-_SHORT_WAY_M = 0.4  # of a joint in TP-Net's context
 _NETWORK = "task.network."
 # Clips of five frames, two a second: as in both papers.
 _CLIP_LENGTH, _RATE_HZ = 5, 2.0

@@ -185,6 +185,8 @@ class Estimator(QObject):
         now = time.monotonic()
         text = f"Frame {record.num_done} of {record.num_total}"
         share = record.num_done / max(record.num_total, 1)
+        if record.num_done == record.num_total:
+            return EstimateProgress("3D of the people...", share)
         if self._first_frame_at is None:
             # Loading does not count: the clock starts with the first frame.
             self._first_frame_at = now

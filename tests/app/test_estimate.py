@@ -107,6 +107,20 @@ def test_results_arrive_live_and_the_whole_is_one_undo_step(open_window, pipelin
     assert len(document.session.tracks) == 1
 
 
+def test_after_the_last_frame_no_time_is_promised(open_window, pipeline, qtbot):
+    told = []
+    open_window.estimator.progressed.connect(told.append)
+    open_window.estimator.start()
+    pipeline.let_go(100)
+    qtbot.waitUntil(lambda: not open_window.estimator.is_running)
+    assert told[-3].text == "Frame 29 of 30"
+    assert told[-3].seconds_left is not None
+    assert [(p.text, p.seconds_left) for p in told[-2:]] == [
+        ("3D of the people...", None),
+        ("3D of person 1 of 1", None),
+    ]
+
+
 def test_going_elsewhere_stops_following_the_estimate(open_window, pipeline, qtbot):
     window = open_window
     window.estimator.start()
