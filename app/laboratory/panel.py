@@ -244,7 +244,7 @@ class LabPanel(QWidget):
             return Obstacle("No video yet", "Open one with Ctrl+O.")
         if not session.tracks:
             return Obstacle(
-                "Nobody was found yet", "Press Estimate to find the people and their 3D."
+                "Nobody was found yet", "Press Estimate: this panel fills when it is done."
             )
         if self.bench.context.selected_track is None:
             return Obstacle("Nobody is selected", "Click a person in the video or in the list.")

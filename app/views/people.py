@@ -60,7 +60,9 @@ class PeopleView(QWidget):
         for column in (FRAMES, SCORE):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self._list.setAccessibleName("People")
-        self._empty = QLabel("Nobody yet.\nPress Estimate to find the people in the clip.")
+        self._empty = QLabel(
+            "Nobody yet.\nPress Estimate: the people of the clip are listed here when it is done."
+        )
         self._empty.setWordWrap(True)
         self._empty.setProperty("faint", True)
         self._shown: tuple[Track, ...] = ()

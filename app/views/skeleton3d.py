@@ -420,7 +420,7 @@ class Skeleton3DView(QWidget):
         elif self._num_frames == 0:
             draw_empty_state(painter, self, "No video yet", "Its people will appear here in 3D.")
         elif self._extent is None:
-            hint = "Press Estimate to lift the people of this video into 3D."
+            hint = "Press Estimate: the people of this video are here in 3D when it is done."
             draw_empty_state(painter, self, "No 3D poses yet", hint)
         else:
             self._paint_labels(painter, self._extent)
