@@ -142,6 +142,8 @@ def lab(shared_window, open_file, qtbot) -> Lab:
     state.set_frame(document.session.clip.num_frames // 2)
     window.activateWindow()
     qtbot.waitUntil(lambda: window.context.tasks.num_running == 0)
+    # What is gripped with the mouse is on the picture of this frame.
+    qtbot.waitUntil(lambda: window.presenter.is_picture_shown)
     return Lab(window, qtbot)
 
 
